@@ -27,11 +27,13 @@ pub enum ErrorClass {
     WrongClock,
     /// Files of a site have changed on disk, or are gone.
     RotFound,
+    /// Reviewers have not approved a bundle yet.
+    ApprovalMissing,
 }
 
 impl ErrorClass {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Failed,
         Self::Usage,
         Self::NothingNew,
@@ -42,6 +44,7 @@ impl ErrorClass {
         Self::UpstreamUnavailable,
         Self::WrongClock,
         Self::RotFound,
+        Self::ApprovalMissing,
     ];
 
     /// Returns the word in `--json` results and in the audit log.
@@ -57,6 +60,7 @@ impl ErrorClass {
             Self::UpstreamUnavailable => "upstream-unavailable",
             Self::WrongClock => "wrong-clock",
             Self::RotFound => "rot-found",
+            Self::ApprovalMissing => "approval-missing",
         }
     }
 

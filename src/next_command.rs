@@ -180,6 +180,16 @@ pub(crate) fn import_here(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("import .").site(site)
 }
 
+/// On the site's host: takes the statement of a reviewer, and publishes what then is approved.
+pub(crate) fn import_approval(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("import approval.json").site(site)
+}
+
+/// On a reviewer's host: approves a bundle.
+pub(crate) fn approve(bundle: &str) -> ShellCommand {
+    ShellCommand::gapferry("approve").path(Path::new(bundle)).words("--key reviewer.key")
+}
+
 /// On the site's host, in a medium's folder or in that of a bundle: replaces what has changed on disk from it.
 pub(crate) fn heal_here(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("site check --repair --from .").site(site)

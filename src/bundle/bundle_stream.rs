@@ -17,15 +17,12 @@ use super::trust_files::{self, TrustChain};
 use super::{BundleError, names};
 use crate::numbers::VolumeNumber;
 use crate::trust::{
-    MAX_SIGNATURE_BYTES, MAX_STEPS, MAX_TRUST_BYTES, MAX_TRUST_SIGNATURES_BYTES, PublicKey, SignedTrustFile,
+    MAX_APPROVAL_BYTES, MAX_APPROVALS, MAX_SIGNATURE_BYTES, MAX_STEPS, MAX_TRUST_BYTES, MAX_TRUST_SIGNATURES_BYTES,
+    PublicKey, SignedApproval, SignedTrustFile,
 };
 
 /// The name of a stream in messages, in the place of a path.
 pub const STREAM_NAME: &str = "-";
-/// The largest approval, in bytes.
-const MAX_STATEMENT_BYTES: u64 = 64 << 10;
-/// The most approvals of a stream.
-const MAX_STATEMENTS: usize = 2048;
 /// The longest record of a long name: the bundle's folder and a path of ours.
 const MAX_RECORD_BYTES: u64 = BLOCK;
 
@@ -89,11 +86,23 @@ impl BundleStream {
         Ok((manifest, signature))
     }
 
+    /// Reads the statements of reviewers, which follow the manifest. Those that are none are left out.
+    pub fn approvals(&self) -> Result<Vec<SignedApproval>, BundleError> {
+        let (mut stream, mut signed) = (self.lock(), Vec::new());
+        for _ in 0..MAX_APPROVALS {
+            let file = stream.peek()?.filter(|file| file.path.starts_with(names::APPROVALS));
+            let Some(file) = file.filter(|file| file.path.ends_with(".json")) else { break };
+            let text = stream.named(&file.path, MAX_APPROVAL_BYTES)?.unwrap_or_default();
+            let signature = stream.named(&format!("{}.sig", file.path), MAX_SIGNATURE_BYTES)?;
+            signed.extend(SignedApproval::open(text, signature.unwrap_or_default()));
+        }
+        Ok(signed)
+    }
+
     /// Copies all item lists of the state into nameless files in the folder `scratch`.
     pub fn lists(&self, manifest: &Manifest, scratch: &Path) -> Result<Vec<File>, BundleError> {
         let mut stream = self.lock();
         stream.check_folder(&manifest.folder())?;
-        stream.skip_statements("approvals/")?;
         let lists = manifest.collections.iter();
         lists.map(|list| stream.stored(&list.list_file(), &list.list.stored, scratch)).collect()
     }
@@ -232,15 +241,6 @@ impl StreamState {
         let signatures = self.named(&format!("{}.sig", file.path), MAX_TRUST_SIGNATURES_BYTES)?;
         let path = Path::new(STREAM_NAME).join(&file.path);
         trust_files::parse(&path, version, text, &signatures.unwrap_or_default()).map(Some)
-    }
-
-    /// Leaves out small files below a folder.
-    fn skip_statements(&mut self, below: &str) -> Result<(), BundleError> {
-        for _ in 0..MAX_STATEMENTS {
-            let Some(file) = self.peek()?.filter(|file| file.path.starts_with(below)) else { return Ok(()) };
-            self.named(&file.path, MAX_STATEMENT_BYTES)?;
-        }
-        Ok(())
     }
 
     /// Goes to the content of the next file, which must be called so and have this size.

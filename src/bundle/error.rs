@@ -46,6 +46,8 @@ pub enum BundleError {
         "{} is not the one that the bundle was made with: run no command from it, and copy the bundle again", path.display()
     )]
     WrongVerifyText { path: PathBuf },
+    #[error("{} is no statement of a reviewer", path.display())]
+    BadApproval { path: PathBuf, source: Box<TrustError> },
     #[error("there is no {}: copy the bundle again", path.display())]
     ListMissing { path: PathBuf },
     #[error("{} is not a regular file: a bundle has no links, folders or devices; copy it again", path.display())]
@@ -168,6 +170,7 @@ impl BundleError {
             Self::Unsigned { .. }
             | Self::PackingUnsigned { .. }
             | Self::WrongVerifyText { .. }
+            | Self::BadApproval { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
             | Self::Invalid { .. }

@@ -3,6 +3,7 @@
 //! [`state`] says what is to be published, and [`packing`] which bytes of it are in which volume. [`layout`] computes what must stand
 //! between the members of a volume: writer and reader both go by it, and nothing else knows that volumes are tar files.
 
+pub mod approval_files;
 pub mod bundle_stream;
 mod canonical;
 pub mod check;

@@ -61,6 +61,8 @@ pub(crate) fn volume_index_at(index: usize) -> String {
 
 /// The folder of trust files.
 pub const TRUST: &str = "trust";
+/// The folder of the statements of reviewers.
+pub const APPROVALS: &str = "approvals";
 /// The folder of packings.
 pub const PACKINGS: &str = "packings";
 /// A packing, in its folder.

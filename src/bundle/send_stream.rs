@@ -35,7 +35,7 @@ pub fn send(folder: &Path, out: &mut dyn Write, progress: &Progress) -> Result<(
     sender.trust_files()?;
     sender.file(names::MANIFEST)?;
     sender.file(names::SIGNATURE)?;
-    sender.folder_of("approvals")?;
+    sender.folder_of(names::APPROVALS)?;
     state.manifest.collections.iter().try_for_each(|collection| sender.file(&collection.list_file()))?;
     for found in &search.found {
         sender.packing(&found.id, &found.packing)?;

@@ -30,6 +30,8 @@ pub enum Exit {
     WrongClock = 9,
     /// Files of a site have changed on disk, or are gone.
     RotFound = 10,
+    /// Reviewers have not approved a bundle yet.
+    ApprovalMissing = 11,
 }
 
 impl Exit {
@@ -58,6 +60,7 @@ impl From<ErrorClass> for Exit {
             ErrorClass::UpstreamUnavailable => Self::UpstreamUnavailable,
             ErrorClass::WrongClock => Self::WrongClock,
             ErrorClass::RotFound => Self::RotFound,
+            ErrorClass::ApprovalMissing => Self::ApprovalMissing,
         }
     }
 }

@@ -11,15 +11,18 @@ use super::output::{Output, note, warn, warn_of_changes};
 use super::push::{all_pushed, render};
 use super::snap_roots::open_site;
 use crate::bundle::STREAM_NAME;
+use crate::bundle::approval_files;
+use crate::bundle::names;
 use crate::bundle::pieces;
 use crate::bundle::{AlternateCopy, Damage};
+use crate::error_class::{ErrorClass, Fault};
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{
-    BundleSearch, ClockTrust, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, bundle_folders,
-    client_warnings, find, import_found, import_stream, rehearse_found,
+    BundleSearch, ClockTrust, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, ReviewedBundle, Site,
+    bundle_folders, client_warnings, find, import_found, import_stream, rehearse_found,
 };
-use crate::trust::{Overrides, SignedTrustFile};
+use crate::trust::{Approval, Overrides, ReviewVerdict, SignedApproval, SignedTrustFile};
 use crate::units::Bytes;
 
 /// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
@@ -86,18 +89,68 @@ pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Resul
         let last = import_stream(&site, Box::new(std::io::stdin()), options, taken, progress)?;
         return say(&InOrder { earlier: Vec::new(), last }, &versions, &site, out);
     }
-    let folders = bundle_folders(&args.paths);
+    let (statements, mut paths) = split_statements(&args.paths)?;
+    let folders = bundle_folders(&paths);
     let versions = match args.dry_run {
         true => say_trust(&site.assume_trust(&folders)?, "would count"),
         false => say_trust(&site.take_trust_of(&folders)?, "counts now"),
     };
-    let found = find(&site, &args.paths)?;
+    statements.iter().try_for_each(|signed| site.check_statement(signed))?;
+    let all = statements.iter().cloned().chain(approval_files::carried(&folders)).collect();
+    match args.dry_run {
+        true => site.assume_approvals(all),
+        false => site.take_approvals(all)?.iter().for_each(say_statement),
+    }
+    if !statements.is_empty() {
+        paths.extend(approved(&site, &statements)?);
+        if paths.is_empty() {
+            let words = "no bundle waits for this; one that comes later counts it\n";
+            out.done(json!({ "bundles": [], "statements": statements.len() }), words);
+            return Ok(());
+        }
+    }
+    let found = find(&site, &paths)?;
     found.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if args.dry_run {
         return dry_run(&site, found, &versions, allow, out, progress);
     }
     let imported = import_found(&site, found, options, &|text| note(&format!("note: {text}")), progress)?;
     say(&imported, &versions, &site, out)
+}
+
+/// Splits the paths into the statements of reviewers and the others.
+fn split_statements(paths: &[PathBuf]) -> Result<(Vec<SignedApproval>, Vec<PathBuf>), Failure> {
+    let (mut statements, mut others) = (Vec::new(), Vec::new());
+    for path in paths {
+        match path.extension().is_some_and(|extension| extension == "json") && path.is_file() {
+            true => statements.push(approval_files::read_file(path)?),
+            false => others.push(path.clone()),
+        }
+    }
+    Ok((statements, others))
+}
+
+fn say_statement(signed: &SignedApproval) {
+    let Approval { person, decision, number, site, name, sequence, .. } = &signed.statement;
+    let bundle = names::folder(site, name, *sequence);
+    note(&format!("note: statement {number} of {person} on {bundle} is here: {decision}"));
+}
+
+/// Returns the folders of the waiting bundles that these statements are on, and that can be published now. Fails if there are only others.
+fn approved(site: &Site, statements: &[SignedApproval]) -> Result<Vec<PathBuf>, Failure> {
+    let mut waiting = site.reviewed_bundles()?;
+    waiting.retain(|bundle| statements.iter().any(|signed| signed.statement.manifest == bundle.digest));
+    let (approved, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|bundle| bundle.review.allows());
+    match others.first() {
+        Some(ReviewedBundle { bundle, review, .. }) if approved.is_empty() => {
+            let class = match review.verdict {
+                ReviewVerdict::Rejected => ErrorClass::Refused,
+                _ => ErrorClass::ApprovalMissing,
+            };
+            Err(Fault::new(class, format!("{bundle} is not published: {review}")).into())
+        }
+        _ => Ok(approved.into_iter().map(|bundle| bundle.folder).collect()),
+    }
 }
 
 /// Says which trust files the bundles have brought. Returns their versions.
@@ -118,6 +171,14 @@ fn dry_run(
     out: &Output,
     progress: &Progress,
 ) -> Result<(), Failure> {
+    let mut reviews = BTreeMap::new();
+    for state in &found.bundles {
+        let (bundle, review) = (state.manifest.folder(), site.review(state)?);
+        if review.quorum.is_some() {
+            note(&format!("note: {bundle}: {review}"));
+        }
+        reviews.insert(bundle, review);
+    }
     let all = rehearse_found(site, found, allow, &|text| note(&format!("note: {text}")), progress)?;
     let names: Vec<&String> = all.iter().map(|bundle| &bundle.bundle).collect();
     let repaired: Vec<_> = all.iter().flat_map(|bundle| &bundle.repaired).cloned().collect();
@@ -133,7 +194,7 @@ fn dry_run(
         "bundle": last.bundle, "bundles": names, "repaired": repaired, "dry_run": true, "checked": last.checked,
         "needed": last.needed, "free": last.free, "unsigned": all.iter().map(|bundle| bundle.unsigned).sum::<u64>(),
         "not_built": last.not_built, "warnings": warnings, "changed_items": changed,
-        "trust_files": versions,
+        "trust_files": versions, "reviews": reviews,
     });
     out.done(value, &all.iter().map(can_be_imported).collect::<String>());
     Ok(())

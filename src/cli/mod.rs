@@ -4,6 +4,7 @@
 //! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`Exit`].
 
 mod access;
+mod approve;
 mod bundle_folder;
 mod clock;
 mod confirm;
@@ -33,6 +34,7 @@ mod rollback;
 mod rollback_words;
 mod serve;
 mod setup;
+mod signing;
 mod site;
 mod site_check;
 mod site_key;
@@ -77,7 +79,7 @@ struct Global {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 nothing new, 4 verification failed, 5 refused by policy, \
-6 volumes missing, 7 no space, 8 upstream unavailable, 9 wrong clock, 10 rot found";
+6 volumes missing, 7 no space, 8 upstream unavailable, 9 wrong clock, 10 rot found, 11 approval missing";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -92,6 +94,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
     Report(report::ReportArgs),
+    Approve(approve::ApproveArgs),
+    Reject(approve::RejectArgs),
     Site(site::SiteArgs),
     Import(import::ImportArgs),
     Status(status::StatusArgs),
@@ -162,6 +166,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Inspect(args) => inspect::run(&args, &out),
         Command::Diff(args) => diff::run(&args, &out),
         Command::Report(args) => report::run(&args, &out),
+        Command::Approve(args) => approve::approve(&args, &out),
+        Command::Reject(args) => approve::reject(&args, &out),
         Command::Site(args) => site::run(args, &out, &progress),
         Command::Import(args) => import::run(&args, &out, &progress),
         Command::Status(args) => status::run(&args, &out),

@@ -22,6 +22,8 @@ fn all() -> Vec<ShellCommand> {
         protect(odd, None, 1),
         copy(path, &[path.to_owned(), odd.to_owned()], &["--allow-folder", "--ignore-free-space"], Some(odd)),
         import_here(path),
+        import_approval(path),
+        approve("dc1-base-000002"),
         heal_here(path),
         site_check(odd),
         site_repair(path),

@@ -142,6 +142,9 @@ fn render(site: &Site, status: &Status) -> String {
 /// Says what the import of a bundle waits for.
 fn waiting(waiting: &WaitingBundle, import: &ShellCommand) -> String {
     let bundle = safe(&waiting.bundle);
+    if let Some(review) = &waiting.review {
+        return format!("{bundle} is waiting for approval: {}\n", safe(&review.to_string()));
+    }
     if !waiting.first.is_empty() {
         let first = waiting.first.join(" and ");
         return format!(

@@ -8,6 +8,7 @@ use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::Output;
 use super::snap_roots::open_site;
+use crate::bundle::approval_files;
 use crate::bundle::check::check_bundle;
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::SignedState;
@@ -37,13 +38,15 @@ pub(super) struct VerifyArgs {
 pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let folders = args.bundles.iter().map(|bundle| find(bundle, None)).collect::<Result<Vec<_>, _>>()?;
     let [first, others @ ..] = &folders[..] else { return Err(Failure::usage("give a bundle")) };
-    let (state, check) = match (&args.builder, &args.site) {
+    let (state, check, review) = match (&args.builder, &args.site) {
         (_, Some(site)) => {
             let mut site = open_site(site)?;
             site.assume_trust(&folders)?;
             let state = site.bundle(first)?.also_in(others)?;
+            site.assume_approvals(approval_files::carried(&folders));
             let check = site.verify_bundle(&state, Overrides::default(), progress)?;
-            (state, check)
+            let review = site.review(&state)?;
+            (state, check, Some(review))
         }
         (Some(builder), None) => {
             let builder = PublicKey::load(builder)?;
@@ -55,7 +58,7 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
             let state = state.also_in(others)?;
             let search = state.packings(WrongSize::Refused, |signer| Ok(is_builder(signer)?))?;
             let check = check_bundle(&state, search, progress)?;
-            (state, check)
+            (state, check, None)
         }
         (None, None) => return Err(Failure::usage("give --builder KEY.pub or --site SITE")),
     };
@@ -69,10 +72,13 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
     let value = json!({
         "bundle": bundle, "signer": signer, "manifest_sha256": state.digest, "packings": packings, "volumes": volumes,
         "bytes": bytes, "expires": expires, "absent": check.absent, "trust_files": check.trust_files,
-        "uncovered": check.uncovered,
+        "uncovered": check.uncovered, "review": review,
     });
     let mut words =
         format!("{bundle} is good: signed by {signer}, {volumes} volumes, {}, valid until {expires}\n", Bytes(bytes));
+    if let Some(review) = review.filter(|review| review.quorum.is_some()) {
+        words += &format!("  {}\n", safe(&review.to_string()));
+    }
     for volume in &check.absent {
         words += &format!("  {volume} is not here and not needed: another packing carries all that it has\n");
     }

@@ -28,7 +28,7 @@ pub(super) struct SmallFile {
 /// Returns the small part, with the manifest last: a folder without it is no bundle yet.
 pub(super) fn small_part(job: &CopyJob<'_>) -> Result<Vec<SmallFile>, MediaError> {
     let mut files = Vec::new();
-    for folder in ["trust", "approvals"] {
+    for folder in [names::TRUST, names::APPROVALS] {
         for file in files_in(&job.folder().join(folder))? {
             files.push(as_it_is(job, format!("{folder}/{file}"))?);
         }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::RecutError;
+use crate::bundle::approval_files;
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::packing::{PackedVolume, Packing};
 use crate::bundle::state::OpenState;
@@ -43,6 +44,7 @@ pub fn restore_small_part(
         part.packings()?;
     }
     part.trust_files()?;
+    part.approvals()?;
     part.place(names::VERIFY, &part.verify_text()?)?;
     part.place(names::SIGNATURE, &state.signature)?;
     // Half a manifest in the place of a whole one would make a good medium worthless.
@@ -66,6 +68,15 @@ impl SmallPart<'_> {
             let found = folders.iter().find_map(|folder| trust_files::read(folder, version).ok().flatten());
             trust_files::write(&folder_in(self.to), found.as_slice())?;
         }
+        Ok(())
+    }
+
+    /// Writes the statements of reviewers that the bundle's folders have.
+    fn approvals(&self) -> Result<(), RecutError> {
+        let mut statements = approval_files::carried(&self.state.folders);
+        statements.retain(|signed| signed.statement.manifest == self.state.digest);
+        let folder = approval_files::folder_in(self.to);
+        statements.iter().try_for_each(|signed| approval_files::write(&folder, signed).map(drop))?;
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::tree_paths::remove_folder;
 use super::waiting::{self, REASON};
-use super::{Site, SiteError, changed_items, sheets, unpack};
+use super::{Site, SiteError, approvals, changed_items, sheets, unpack};
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::check::{BundleCheck, check_bundle};
 use crate::bundle::packing::volume_files::WrongSize;
@@ -87,6 +87,7 @@ pub fn import_stream(
     let stream = BundleStream::new(from);
     taken(&site.take_trust_of_stream(&lock, stream.trust_files())?);
     let state = site.trusted(SignedState::receive(&stream)?)?;
+    site.keep_approvals(&lock, stream.approvals()?)?;
     let incoming = Incoming { state: &state, stream: Some(&stream) };
     import_signed(site, &lock, incoming, options.into(), progress)
 }
@@ -215,6 +216,7 @@ pub(super) fn accept(site: &Site, state: &OpenState, current: &Generation, allow
         folder: site.root(),
     };
     trust::check(&header, &seen, allow)?;
+    approvals::refuse_rejected(site, state)?;
     owned_by_this_name(&state.manifest, current)
 }
 
@@ -259,6 +261,7 @@ fn run(
     let unpack::Unpacked { second, repaired } =
         unpack::into_depot(site, incoming, &mut content, &depot, room_of_files, progress)?;
     note_repairs(site, state, &repaired)?;
+    approvals::require(site, state)?;
     let before = current.clone();
     let recipe = recipe(&content.state, current, second, allow, progress);
     let generation = publish(site, &depot, Recipe { unchanged, ..recipe })?;

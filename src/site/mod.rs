@@ -28,6 +28,7 @@
 //! memory together, and a kill at any point leaves the old state or the new one.
 
 mod addresses;
+mod approvals;
 mod carried_trust;
 mod changed_items;
 mod check;
@@ -92,6 +93,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use addresses::answering;
+pub use approvals::ReviewedBundle;
 pub use check::{CheckOptions, FlawedFiles, check};
 pub use client_warnings::{Unanswered, UnansweredAddress, client_warnings};
 pub use clock::{ClockTrust, FutureDates};
@@ -136,7 +138,7 @@ use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKeys};
 use crate::next_command;
 use crate::storage::{FileStore, Lock, Store, other_owner, read_capped};
 use crate::time::Time;
-use crate::trust::TrustFile;
+use crate::trust::{SignedApproval, TrustFile};
 
 /// A site, open for reading.
 #[derive(Debug)]
@@ -150,6 +152,7 @@ pub struct Site {
     pub trust: TrustFile,
     /// A newer one that is judged by, although the site has not taken it.
     assumed_trust: Option<TrustFile>,
+    assumed_approvals: Vec<SignedApproval>,
     /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
     pub snap_roots: &'static Trust,
 }
@@ -175,7 +178,15 @@ impl Site {
         }
         let config = SiteConfig::load(&config)?;
         let trust = trust_chain::newest(root)?;
-        Ok(Self { root: root.to_owned(), store, config, trust, assumed_trust: None, snap_roots: Trust::roots() })
+        Ok(Self {
+            root: root.to_owned(),
+            store,
+            config,
+            trust,
+            assumed_trust: None,
+            assumed_approvals: Vec::new(),
+            snap_roots: Trust::roots(),
+        })
     }
 
     /// The site's folder.

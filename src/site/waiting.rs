@@ -10,6 +10,7 @@ use super::{Site, SiteError, sheets};
 use crate::bundle::names;
 use crate::bundle::state::OpenState;
 use crate::storage::{read_capped, write_atomically};
+use crate::trust::Review;
 
 /// In a folder of `refused/`: the reason, in words.
 pub(super) const REASON: &str = "reason.txt";
@@ -27,6 +28,8 @@ pub struct WaitingBundle {
     pub volumes: Vec<String>,
     /// The bundles that are to be imported first.
     pub first: Vec<String>,
+    /// The state of its review, if all of it is unpacked and approvals are missing.
+    pub review: Option<Review>,
 }
 
 /// A bundle that failed its checks.
@@ -59,7 +62,7 @@ pub(super) fn note_first(site: &Site, state: &OpenState, first: &[String]) -> Re
 
 /// Returns the bundles whose imports are not finished.
 pub(super) fn waiting(site: &Site) -> Result<Vec<WaitingBundle>, SiteError> {
-    let current = site.current()?;
+    let (current, reviewed) = (site.current()?, site.reviewed_bundles()?);
     let mut waiting = Vec::new();
     for folder in site.journals()? {
         let Some((manifest, _)) = journal_manifest(&folder).ok().flatten() else { continue };
@@ -71,7 +74,8 @@ pub(super) fn waiting(site: &Site) -> Result<Vec<WaitingBundle>, SiteError> {
         };
         first.retain(|bundle| !is_here(bundle));
         let volumes = sheets::render(&sheets::missing(&folder));
-        waiting.push(WaitingBundle { bundle: manifest.folder(), volumes, first });
+        let review = reviewed.iter().find(|waiting| waiting.folder == folder).map(|waiting| waiting.review.clone());
+        waiting.push(WaitingBundle { bundle: manifest.folder(), volumes, first, review });
     }
     waiting.sort_by(|one, other| one.bundle.cmp(&other.bundle));
     Ok(waiting)

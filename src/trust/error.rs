@@ -32,6 +32,8 @@ pub enum TrustError {
     WrongNamespace { found: String, wanted: &'static str },
     #[error("the signature by {key} does not match: the file or the signature was altered")]
     BadSignature { key: String },
+    #[error("it is no statement of a reviewer: {reason}")]
+    MalformedApproval { reason: String },
     #[error("ssh-keygen did not sign with {}: {reason}", key.display())]
     NotSigned { key: PathBuf, reason: String },
     #[error("signed by {key}, which is not a trusted {role} here")]
@@ -119,6 +121,7 @@ impl TrustError {
             | Self::NotSigned { .. }
             | Self::KeyExists { .. } => ErrorClass::Usage,
             Self::MalformedSignature { .. }
+            | Self::MalformedApproval { .. }
             | Self::WrongNamespace { .. }
             | Self::BadSignature { .. }
             | Self::UntrustedKey { .. }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::quorum::{Groups, Quorum};
-use super::sshsig::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, TRUST_NAMESPACE};
+use super::sshsig::{APPROVAL_NAMESPACE, MANIFEST_NAMESPACE, PACKING_NAMESPACE, TRUST_NAMESPACE};
 use super::{PublicKey, TrustError};
 use crate::digest::Sha256;
 use crate::label::Label;
@@ -77,21 +77,24 @@ pub struct Revocation {
 pub enum Role {
     /// Manifests and packings.
     Builder,
-    /// Approvals.
+    /// Statements of reviewers.
     Reviewer,
+    /// Approvals when there is no time for a review.
+    Emergency,
     /// Trust files.
     Root,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 3] = [Self::Builder, Self::Reviewer, Self::Root];
+    pub const ALL: [Self; 4] = [Self::Builder, Self::Reviewer, Self::Emergency, Self::Root];
 
     /// The role's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Builder => "builder",
             Self::Reviewer => "reviewer",
+            Self::Emergency => "emergency",
             Self::Root => "root",
         }
     }
@@ -102,7 +105,7 @@ impl Role {
     pub fn namespaces(self) -> &'static [&'static str] {
         match self {
             Self::Builder => &[MANIFEST_NAMESPACE, PACKING_NAMESPACE],
-            Self::Reviewer => &[],
+            Self::Reviewer | Self::Emergency => &[APPROVAL_NAMESPACE],
             Self::Root => &[TRUST_NAMESPACE],
         }
     }
@@ -119,7 +122,7 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        found.ok_or_else(|| format!("{text:?} is not a role: builder, reviewer or root"))
+        found.ok_or_else(|| format!("{text:?} is not a role: builder, reviewer, emergency or root"))
     }
 }
 
@@ -197,8 +200,10 @@ impl TrustFile {
         if !self.quorums.contains_key(&Role::Builder) {
             return Err("it has no quorum of the role builder".to_owned());
         }
-        if self.quorums.contains_key(&Role::Reviewer) {
-            return Err("it has a quorum of the role reviewer, and this gapferry reads no approvals".to_owned());
+        if self.quorums.contains_key(&Role::Emergency) && !self.quorums.contains_key(&Role::Reviewer) {
+            return Err(
+                "it has a quorum of the role emergency and none of the role reviewer, so nothing needs it".to_owned()
+            );
         }
         Ok(())
     }
@@ -237,6 +242,12 @@ impl TrustFile {
         let one_suffices = |one: &Label| can_sign(one) && quorum.is_met(&self.groups, &|person| person == one);
         if role == Role::Builder && !persons.iter().any(one_suffices) {
             return Err(format!("{quorum} can never be met: a manifest has one signature"));
+        }
+        let mut builders =
+            self.persons.keys().filter(|person| self.usable_keys(person, Role::Builder).next().is_some());
+        let can_review = |builder: &Label| quorum.is_met(&self.groups, &|person| can_sign(person) && person != builder);
+        if role == Role::Reviewer && !builders.any(can_review) {
+            return Err(format!("{quorum} can never be met: whoever builds a bundle does not review it"));
         }
         match self.persons.keys().find(|person| can_sign(person) && !persons.contains(*person)) {
             Some(person) => Err(format!("{person} has a key in that role and is not named, so it can never count")),

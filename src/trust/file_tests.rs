@@ -105,15 +105,6 @@ fn rejects_two_builders_for_one_signature() {
 }
 
 #[test]
-fn rejects_reviewers_as_long_as_no_approvals_are_read() {
-    let mut file = example();
-    of(&mut file, "anna").roles.insert(Role::Reviewer);
-    file.check().unwrap();
-    file.quorums.insert(Role::Reviewer, Quorum::of_one(&label("anna")));
-    assert!(file.check().unwrap_err().contains("reads no approvals"));
-}
-
-#[test]
 fn one_key_under_two_names_is_refused() {
     let mut file = example();
     let same = of(&mut file, "anna").key.clone();

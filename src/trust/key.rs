@@ -98,6 +98,11 @@ impl PublicKey {
         ssh_key::PublicKey::from(self.data()).to_openssh().unwrap_or_default()
     }
 
+    /// The SHA-256 of the key in the wire format of SSH, of which the fingerprint is the text.
+    pub fn digest(&self) -> Sha256 {
+        Sha256::of(&ssh_key::PublicKey::from(self.data()).to_bytes().unwrap_or_default())
+    }
+
     /// `SHA256:…`, as `ssh-keygen -l` shows it.
     pub fn fingerprint(&self) -> String {
         self.data().fingerprint(HashAlg::Sha256).to_string()

@@ -11,6 +11,8 @@ use super::{PublicKey, SecretKey, TrustError};
 pub const MANIFEST_NAMESPACE: &str = "gapferry-manifest";
 /// The namespace of a builder's signature over a packing.
 pub const PACKING_NAMESPACE: &str = "gapferry-packing";
+/// The namespace of a reviewer's signature over a statement.
+pub const APPROVAL_NAMESPACE: &str = "gapferry-approval";
 /// The namespace of a root person's signature over a trust file.
 pub const TRUST_NAMESPACE: &str = "gapferry-trust";
 /// The largest file with one signature that is read, in bytes.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::desk::{Desk, end};
 
 /// Maps whose keys are data: names of bundles and collections, paths, digests.
-const KEYED_BY_DATA: [&str; 18] = [
+const KEYED_BY_DATA: [&str; 22] = [
     "files",
     "names",
     "published",
@@ -32,6 +32,10 @@ const KEYED_BY_DATA: [&str; 18] = [
     "inputs",
     "persons",
     "groups",
+    "approved",
+    "rejected",
+    "acknowledged",
+    "reviews",
 ];
 
 /// Fails unless all keys in `value` are written in snake_case.
@@ -83,6 +87,9 @@ fn runs() -> Vec<(&'static str, Exit)> {
         ("diff medium/dc1-base-000001 nowhere", Usage),
         ("report medium/dc1-base-000001 --out review", Done),
         ("report nowhere --out review", Usage),
+        ("approve medium/dc1-base-000001 --key other.key --as anna", Done),
+        ("approve medium/dc1-base-000001 --key other.key", Usage),
+        ("reject medium/dc1-base-000001 --key other.key --as anna --reason no", Done),
         ("protect medium/dc1-base-000001 --recovery 5%", Done),
         ("copy medium/dc1-base-000001 stick --workspace online/workspace --allow-folder --dry-run", Done),
         ("copy medium/dc1-base-000001 stick --workspace online/workspace --allow-folder", Done),

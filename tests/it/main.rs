@@ -1,6 +1,7 @@
 //! Tests that cross module borders, most of them with a real client as the judge.
 
 mod access;
+mod approvals;
 mod apt_client;
 mod assertions;
 mod by_hand;

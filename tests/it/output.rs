@@ -84,6 +84,8 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("inspect", "mediumN/BUNDLE"),
         ("diff", "mediumN/BUNDLE mediumN/BUNDLE"),
         ("report", "mediumN/BUNDLE --out review"),
+        ("approve", "mediumN/BUNDLE --key keyN --as anna"),
+        ("reject", "mediumN/BUNDLE --key keyN --as anna --reason no"),
         ("protect", "mediumN/BUNDLE --recovery 5%"),
         ("recut", "mediumN/BUNDLE --volumes 1 --out recutN --workspace online/workspaceN"),
         ("copy", "mediumN/BUNDLE stickN --allow-folder --workspace online/workspaceN"),

@@ -121,6 +121,7 @@ fn purpose(role: Role) -> &'static str {
     match role {
         Role::Builder => "bundles are signed by",
         Role::Reviewer => "bundles are approved by",
+        Role::Emergency => "in an emergency, bundles are approved by",
         Role::Root => "changes of this file are signed by",
     }
 }

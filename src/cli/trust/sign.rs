@@ -1,18 +1,15 @@
 //! `gapferry trust sign`.
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use super::super::error::Failure;
 use super::super::output::Output;
-use super::super::passphrase::load_key;
+use super::super::signing::sign_text;
 use crate::site::read_signed_trust;
 use crate::storage::{modes, write_atomically};
-use crate::trust::{KeyKind, PublicKey, Role, SignedTrustFile, TRUST_NAMESPACE, TrustError, sign as sign_with, verify};
+use crate::trust::{PublicKey, Role, SignedTrustFile, TRUST_NAMESPACE, verify};
 
 /// Sign a trust file as one of its root persons: adds a signature to FILE.sig
 ///
@@ -36,13 +33,7 @@ pub(super) struct SignArgs {
 
 pub(super) fn run(args: &SignArgs, out: &Output) -> Result<(), Failure> {
     let signed = read_signed_trust(&args.file)?;
-    let armored = match KeyKind::of_file(&args.key)? {
-        KeyKind::Secret => {
-            let key = load_key(&args.key, args.passphrase_file.as_ref())?;
-            sign_with(&key, TRUST_NAMESPACE, &signed.text)?
-        }
-        KeyKind::Public | KeyKind::Token => by_ssh_keygen(&args.key, &args.file)?,
-    };
+    let armored = sign_text(&args.key, args.passphrase_file.as_ref(), TRUST_NAMESPACE, &signed.text)?;
     let signer = verify(armored.as_bytes(), TRUST_NAMESPACE, &signed.text)?;
     let person = person(&signed, &signer)?;
     let is_there =
@@ -94,21 +85,4 @@ fn signatures_path(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".sig");
     path.into()
-}
-
-/// Lets ssh-keygen sign: it asks ssh-agent or the token, and its user on the terminal.
-fn by_ssh_keygen(key: &Path, file: &Path) -> Result<String, Failure> {
-    let failed = |reason: String| TrustError::NotSigned { key: key.to_owned(), reason };
-    let input = File::open(file).map_err(TrustError::io("open", file))?;
-    let mut command = Command::new("ssh-keygen");
-    command.args(["-Y", "sign", "-n", TRUST_NAMESPACE, "-f"]).arg(key);
-    let output = command.stdin(Stdio::from(input)).stdout(Stdio::piped()).stderr(Stdio::piped()).output();
-    let output = output.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => failed("ssh-keygen is not there: install openssh-client".to_owned()),
-        _ => failed(error.to_string()),
-    })?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()).into());
-    }
-    String::from_utf8(output.stdout).map_err(|_| failed("its signature is not text".to_owned()).into())
 }

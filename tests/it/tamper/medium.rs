@@ -320,6 +320,7 @@ fn a_bundle_damaged_on_its_way_waits_for_a_good_copy_of_the_volume() {
         bundle: "dc1-base-000001".to_owned(),
         volumes: vec![manifest_of(&bundle).packing().packing.folder().unwrap() + "/" + volume],
         first: Vec::new(),
+        review: None,
     };
     assert_eq!((seen.waiting, seen.refused), (vec![waiting], Vec::new()));
 

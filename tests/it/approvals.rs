@@ -1,0 +1,201 @@
+//! Bundles that reviewers approve or reject, as people do it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use gapferry::cli::Exit;
+use gapferry::upstream::{DebSpec, Upstream};
+use serde_json::{Value, json};
+
+use crate::support::desk::{Desk, end, ended};
+
+/// The folder of the first bundle.
+const FIRST: &str = "medium/dc1-base-000001";
+
+/// A desk with a site whose bundles anna and one of security (bert or carl) must approve, and the first bundle. dora may publish in an
+/// emergency.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    for person in ["root", "anna", "bert", "carl", "dora"] {
+        desk.run(&format!("keygen {person}.key")).ok();
+    }
+    let mut upstream = Upstream::new("Demo", &["amd64"]);
+    upstream.add("stable", "main", DebSpec::new("hello", "1.0-1", "amd64"));
+    desk.archive("up", &mut upstream, &["stable"]);
+    desk.select(&format!("trust = \"trust\"\n{}", desk.table("demo", &desk.url("up"), "stable main amd64", "")));
+    desk.init(&["demo"], "--root root=root.key.pub");
+    let keys: String =
+        ["anna", "bert", "carl"].map(|person| format!(" --add-key {person}:reviewer:{person}.key.pub")).concat();
+    change_trust(
+        &desk,
+        2,
+        &format!(
+            "{keys} --add-key dora:emergency:dora.key.pub --group security=1:bert,carl --quorum reviewer=2:anna,security \
+             --quorum emergency=1:dora"
+        ),
+    );
+    assert_eq!(desk.bundle(), desk.path(FIRST));
+    desk
+}
+
+/// Gives site and online side the next version of the trust file.
+fn change_trust(desk: &Desk, version: u64, changes: &str) {
+    fs::create_dir_all(desk.path("online/trust")).unwrap();
+    let out = format!("online/trust/{version}.json");
+    desk.run(&format!("trust edit site --out {out} {changes}")).ok();
+    desk.run(&format!("trust sign {out} --key root.key")).ok();
+    desk.run(&format!("trust apply {out} --site site")).ok();
+}
+
+fn approve(desk: &Desk, person: &str, more: &str) -> Value {
+    desk.run(&format!("approve {FIRST} --key {person}.key --json {more}")).ok().json()
+}
+
+fn waiting(desk: &Desk) -> Value {
+    desk.run("status --site site --json").ok().json()["waiting"].clone()
+}
+
+#[track_caller]
+fn is_published(desk: &Desk) -> bool {
+    desk.path("site/current/apt/demo/dists/stable/InRelease").exists()
+}
+
+#[test]
+fn a_bundle_is_published_when_the_quorum_has_approved_it() {
+    let desk = desk();
+    let missing = desk.import(&desk.path(FIRST));
+    missing.says(
+        Exit::ApprovalMissing,
+        &["is unpacked and not published", "2 of anna, security", "gapferry approve dc1-base-000001"],
+    );
+    assert!(!is_published(&desk));
+    let made = approve(&desk, "anna", "--ticket CHG-1");
+    assert_eq!((&made["person"], &made["number"], &made["role"]), (&json!("anna"), &json!(1), &json!("reviewer")));
+    let dry = desk.run(&format!("import {FIRST} --site site --dry-run")).ok();
+    assert!(dry.err.contains("approved by anna, missing of bert, carl"), "{}", dry.err);
+    let still =
+        desk.import(&desk.path(FIRST)).says(Exit::ApprovalMissing, &["approved by anna, missing of bert, carl"]);
+    assert!(still.err.contains("statement 1 of anna on dc1-base-000001 is here: approve"), "{}", still.err);
+    assert_eq!(waiting(&desk)[0]["bundle"], "dc1-base-000001");
+    assert!(waiting(&desk)[0]["review"]["missing"] == json!(["bert", "carl"]), "{}", waiting(&desk));
+    desk.run("gc --site site").ok();
+
+    // The last approval comes alone, and the medium is gone.
+    let alone = approve(&desk, "carl", "--out papers")["file"].as_str().unwrap().to_owned();
+    fs::rename(desk.path("medium"), desk.path("elsewhere")).unwrap();
+    let imported = desk.run(&format!("import {alone} --site site --json")).ok().json();
+    assert_eq!(imported["bundle"], "dc1-base-000001");
+    assert!(is_published(&desk));
+    assert_eq!(waiting(&desk), json!([]));
+    desk.run(&format!("import {alone} --site site")).ok();
+    let log = fs::read_to_string(desk.path("site/audit.jsonl")).unwrap();
+    assert!(log.contains("approve by carl in the role reviewer, number 1"), "{log}");
+}
+
+#[test]
+fn approvals_that_come_first_are_kept() {
+    let desk = desk();
+    for person in ["anna", "bert"] {
+        let file = approve(&desk, person, "--out papers")["file"].as_str().unwrap().to_owned();
+        let kept = desk.run(&format!("import {file} --site site")).ok();
+        assert!(kept.out.contains("no bundle waits for this; one that comes later counts it"), "{}", kept.out);
+    }
+    desk.import(&desk.path(FIRST)).ok();
+    assert!(is_published(&desk));
+}
+
+#[test]
+fn a_rejection_blocks_until_it_is_withdrawn() {
+    let desk = desk();
+    ["anna", "bert"].iter().for_each(|person| drop(approve(&desk, person, "")));
+    let mut reject = desk.command(&format!("reject {FIRST} --key carl.key --reason"));
+    end(reject.arg("nginx goes\u{1b}[2J back")).ok();
+    let refused = desk
+        .import(&desk.path(FIRST))
+        .says(Exit::Refused, &["rejected by carl: nginx goes", "only the same person can"]);
+    assert!(!refused.err.contains('\u{1b}'), "{:?}", refused.err);
+    approve(&desk, "dora", "--role emergency");
+    desk.import(&desk.path(FIRST)).says(Exit::Refused, &["rejected by carl"]);
+    desk.run(&format!("reject {FIRST} --key carl.key --withdraw")).ok();
+    desk.import(&desk.path(FIRST)).ok();
+    assert!(is_published(&desk));
+}
+
+#[test]
+fn an_emergency_is_named_as_one() {
+    let desk = desk();
+    approve(&desk, "dora", "--role emergency --reason fire");
+    desk.import(&desk.path(FIRST)).ok();
+    let log = fs::read_to_string(desk.path("site/audit.jsonl")).unwrap();
+    assert!(log.contains("approved in an EMERGENCY by dora"), "{log}");
+}
+
+#[test]
+fn statements_that_do_not_count_publish_nothing() {
+    let desk = desk();
+    // The builder's own, one by a stranger, and one under the name of another.
+    desk.run("keygen eve.key").ok();
+    for (key, person) in [("online/builder", "builder"), ("eve", "anna"), ("bert", "anna")] {
+        desk.run(&format!("approve {FIRST} --key {key}.key --as {person}")).ok();
+    }
+    desk.import(&desk.path(FIRST)).says(Exit::ApprovalMissing, &["approved by nobody"]);
+    ["anna", "bert"].iter().for_each(|person| drop(approve(&desk, person, "")));
+    // A statement that was altered is none, and stops nothing.
+    let folder = desk.path(FIRST).join("approvals");
+    for entry in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|end| end == "json") {
+            let text = fs::read_to_string(&entry).unwrap();
+            fs::write(&entry, text.replace("\"approve\"", "\"reject\" ")).unwrap();
+        }
+    }
+    desk.import(&desk.path(FIRST)).says(Exit::ApprovalMissing, &["approved by nobody"]);
+    assert!(!is_published(&desk));
+}
+
+#[test]
+fn a_revoked_reviewer_no_longer_counts() {
+    let desk = desk();
+    ["anna", "bert"].iter().for_each(|person| drop(approve(&desk, person, "")));
+    change_trust(&desk, 3, "--revoke bert.key.pub");
+    desk.import(&desk.path(FIRST)).says(Exit::ApprovalMissing, &["which was revoked", "missing of carl"]);
+    approve(&desk, "carl", "");
+    desk.import(&desk.path(FIRST)).ok();
+}
+
+#[test]
+fn approvals_travel_in_streams_and_with_what_is_packed_again() {
+    let desk = desk();
+    ["anna", "bert"].iter().for_each(|person| drop(approve(&desk, person, "")));
+    let recut =
+        format!("recut {FIRST} --out second --key online/builder.key --workspace online/workspace --volume-size");
+    end(desk.command(&recut).arg("70 KiB")).ok();
+    let mut send = desk.command(&format!("copy {FIRST} - --workspace online/workspace --quiet"));
+    let stream = send.output().unwrap();
+    assert!(stream.status.success());
+    fs::write(desk.path("stream"), stream.stdout).unwrap();
+    let import = |arguments: &str| {
+        let site = format!("site-{}", arguments.len());
+        end(Command::new("cp").args(["-a", "site", &site]).current_dir(desk.path("")));
+        let mut command = desk.command(&format!("import {arguments} --site {site}"));
+        ended(&command.stdin(Stdio::from(fs::File::open(desk.path("stream")).unwrap())).output().unwrap()).ok();
+    };
+    import("-");
+    import("second");
+}
+
+#[test]
+fn ssh_keygen_agrees_with_statements() {
+    let desk = desk();
+    let file = approve(&desk, "anna", "")["file"].as_str().unwrap().to_owned();
+    let signers = desk.run("trust show site --allowed-signers").ok().out;
+    fs::write(desk.path("signers"), signers).unwrap();
+    let verify = |person: &str| {
+        let mut verify = Command::new("ssh-keygen");
+        verify.args(["-Y", "verify", "-f", "signers", "-n", "gapferry-approval", "-I", person, "-s"]);
+        verify.arg(format!("{file}.sig")).current_dir(desk.path(""));
+        ended(&verify.stdin(Stdio::from(fs::File::open(desk.path(&file)).unwrap())).output().unwrap()).code
+    };
+    assert_eq!((verify("anna"), verify("bert") != 0), (0, true));
+    assert!(Path::new(&file).file_name().unwrap().to_str().unwrap().contains("-1-"));
+}
