@@ -1,32 +1,47 @@
 //! `gapferry approve` and `gapferry reject`.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::{Output, note};
+use super::reviewed::{open_after, open_one};
 use super::signing::sign_text;
 use crate::bundle::state::{OpenState, SignedState};
-use crate::bundle::{approval_files, trust_files};
+use crate::bundle::{BundleError, approval_files, trust_files};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::label::Label;
+use crate::review::{ID_DIGITS, compare};
 use crate::storage::read_named;
 use crate::time::Time;
-use crate::trust::{APPROVAL_NAMESPACE, Approval, Decision, PublicKey, Role, SignedApproval, TrustFile, verify};
+use crate::trust::{
+    APPROVAL_NAMESPACE, AlarmSet, Approval, Decision, PublicKey, Role, SignedApproval, TrustFile, verify,
+};
 
 /// The largest report that is read, in bytes.
 const MAX_REPORT_BYTES: u64 = 1 << 30;
+/// The most alarms that an error names.
+const MAX_SHOWN_ALARMS: usize = 20;
 
 /// Approve a bundle: sign a statement that a site counts towards its quorum of reviewers
 ///
-/// The small part of the bundle is enough: manifest, item lists and trust files. The statement is written to the bundle's folder
+/// Each alarm of the bundle against what the site publishes needs a reason: a site computes the alarms again, and an approval that
+/// leaves one out does not count. The small part of the bundle is enough: manifest, item lists and trust files. The statement is written to the bundle's folder
 /// `approvals`, or to --out where the medium is read-only. An import takes it with the bundle, or alone.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapferry approve /media/usb/dc1-base-000042 --key anna.key --ticket CHG-4711\n  \
-    gapferry approve dc1-base-000042 --key ~/.ssh/id_ed25519_sk --report review/report.json --out .\n  \
-    gapferry approve dc1-base-000042 --key dora.key --role emergency --reason 'CVE-2026-0001 is exploited'")]
+#[command(
+    after_help = "Examples:\n  gapferry approve /media/usb/dc1-base-000042 --against dc1-base-000041 --key anna.key --ticket CHG-4711\n  \
+    gapferry approve dc1-base-000042 --key ~/.ssh/id_ed25519_sk --against /srv/gapferry --report review/report.json \
+    --acknowledge 'caf9a249bc10=the maintainer has confirmed it' --out .\n  \
+    gapferry approve dc1-base-000042 --key dora.key --role emergency --reason 'CVE-2026-0001 is exploited' --acknowledge-all 'no time'"
+)]
 pub(super) struct ApproveArgs {
     #[command(flatten)]
     common: StatementArgs,
@@ -42,9 +57,15 @@ pub(super) struct ApproveArgs {
     /// The report.json that was read: its digest becomes part of the statement
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// The reason for which an alarm of the report is acceptable, as ID=REASON; can be given several times
-    #[arg(long = "acknowledge", value_name = "ID=REASON", value_parser = acknowledgement)]
-    acknowledged: Vec<(String, String)>,
+    /// The state that the site publishes: a bundle, a medium, or a site's folder [default: all of the bundle counts as new]
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
+    /// The reason for which an alarm is acceptable, by its id in the report; can be given several times
+    #[arg(long = "acknowledge", value_name = "ID=REASON")]
+    acknowledged: Vec<Acknowledgement>,
+    /// The reason for which all alarms are acceptable
+    #[arg(long, value_name = "REASON")]
+    acknowledge_all: Option<String>,
 }
 
 /// Reject a bundle: sign a statement that keeps a site from publishing it
@@ -90,29 +111,117 @@ struct StatementArgs {
     out: Option<PathBuf>,
 }
 
-fn acknowledgement(text: &str) -> Result<(String, String), &'static str> {
-    text.split_once('=').map(|(id, reason)| (id.to_owned(), reason.to_owned())).ok_or("it is not of the form ID=REASON")
+/// The reason for which an alarm is acceptable.
+#[derive(Clone, Debug)]
+struct Acknowledgement {
+    /// The first digits of the alarm's digest, at least those of its id.
+    id: String,
+    reason: String,
+}
+
+impl FromStr for Acknowledgement {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((id, reason)) if id.len() >= ID_DIGITS => Ok(Self { id: id.to_owned(), reason: reason.to_owned() }),
+            _ => Err("it is not of the form ID=REASON, with all digits of the ID"),
+        }
+    }
+}
+
+/// The part of a `report.json` that says which bundle it is on.
+#[derive(Deserialize)]
+struct ReportSubject {
+    bundle: ReportedBundle,
+}
+
+#[derive(Deserialize)]
+struct ReportedBundle {
+    manifest: Sha256,
 }
 
 pub(super) fn approve(args: &ApproveArgs, out: &Output) -> Result<(), Failure> {
-    let report = args.report.as_ref().map(|path| read_named(path, MAX_REPORT_BYTES)).transpose()?;
-    make(&args.common, out, |statement| Approval {
-        acknowledged: args.acknowledged.iter().cloned().collect(),
-        role: args.role,
-        reason: args.reason.clone(),
-        report: report.as_deref().map(Sha256::of),
-        until: args.until,
-        ..statement
+    make(&args.common, out, |folder, statement| {
+        let report = args.report.as_ref().map(|path| report_digest(path, &statement)).transpose()?;
+        let statement = acknowledge(args, folder, statement)?;
+        let (role, reason, until) = (args.role, args.reason.clone(), args.until);
+        Ok(Approval { role, reason, report, until, ..statement })
     })
 }
 
 pub(super) fn reject(args: &RejectArgs, out: &Output) -> Result<(), Failure> {
     let decision = if args.withdraw { Decision::Withdraw } else { Decision::Reject };
-    make(&args.common, out, |statement| Approval { decision, reason: args.reason.clone(), ..statement })
+    make(&args.common, out, |_, statement| Ok(Approval { decision, reason: args.reason.clone(), ..statement }))
+}
+
+/// Returns the digest of a report. Fails if it is on another bundle.
+fn report_digest(path: &Path, statement: &Approval) -> Result<Sha256, Failure> {
+    let (text, place) = (read_named(path, MAX_REPORT_BYTES)?, path.display());
+    let report: ReportSubject = serde_json::from_slice(&text)
+        .map_err(|error| Failure::usage(format_args!("{place} is not a report.json: {error}")))?;
+    match report.bundle.manifest == statement.manifest {
+        true => Ok(Sha256::of(&text)),
+        false => Err(Failure::usage(format_args!(
+            "{place} is the report of another bundle, with the manifest {}; this one has {}",
+            report.bundle.manifest, statement.manifest
+        ))),
+    }
+}
+
+/// Adds the acknowledgements of alarms to an approval. Fails if one is missing, or if there is no such alarm.
+fn acknowledge(args: &ApproveArgs, folder: &Path, statement: Approval) -> Result<Approval, Failure> {
+    let (before, after) = match &args.against {
+        Some(against) => open_after(against, folder)?,
+        None => {
+            let after = open_one(folder)?;
+            (after.without_items(), after)
+        }
+    };
+    if after.digest != statement.manifest {
+        return Err(Fault::failed("the bundle changed while it was read").into());
+    }
+    let scratch = std::env::temp_dir();
+    let diff = compare(&before, &after, &scratch)?;
+    let (mut digests, mut acknowledged, mut left_out) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let read = diff.each_alarm(|alarm| {
+        digests.push(alarm.digest);
+        match args.acknowledged.iter().find(|given| alarm.digest.to_hex().starts_with(&given.id)) {
+            Some(given) => drop(acknowledged.insert(alarm.digest, given.reason.clone())),
+            None if left_out.len() <= MAX_SHOWN_ALARMS => left_out.push(format!("{} {}", alarm.id, alarm.text)),
+            None => {}
+        }
+        Ok::<(), io::Error>(())
+    });
+    read.map_err(BundleError::io("read", &scratch))?;
+    let is_known = |given: &&Acknowledgement| digests.iter().any(|digest| digest.to_hex().starts_with(&given.id));
+    if let Some(unknown) = args.acknowledged.iter().find(|given| !is_known(given)) {
+        return Err(Failure::usage(format_args!("there is no alarm {}", unknown.id)));
+    }
+    if args.acknowledge_all.is_none() && !left_out.is_empty() {
+        return Err(not_acknowledged(&left_out));
+    }
+    let against = args.against.as_ref().map(|_| before.digest);
+    let alarms = AlarmSet::new(against, digests);
+    let all_alarms = args.acknowledge_all.as_ref().map(|reason| alarms.acknowledge(reason));
+    Ok(Approval { acknowledged, all_alarms, ..statement })
+}
+
+fn not_acknowledged(alarms: &[String]) -> Failure {
+    let shown = alarms.iter().take(MAX_SHOWN_ALARMS).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more = if alarms.len() > MAX_SHOWN_ALARMS { "; and more" } else { "" };
+    Failure::usage(format_args!(
+        "there are alarms: {shown}{more}. Give --acknowledge ID=REASON for each, or --acknowledge-all REASON, and --against the state that \
+         the site publishes"
+    ))
 }
 
 /// Signs and writes the statement that `fill` makes of one with all that both commands have in common.
-fn make(args: &StatementArgs, out: &Output, fill: impl FnOnce(Approval) -> Approval) -> Result<(), Failure> {
+fn make(
+    args: &StatementArgs,
+    out: &Output,
+    fill: impl FnOnce(&Path, Approval) -> Result<Approval, Failure>,
+) -> Result<(), Failure> {
     let folder = find(&args.bundle, None)?;
     let state = SignedState::open(&folder)?.trusted(|_| Ok::<(), Failure>(()))?;
     let manifest = &state.manifest;
@@ -127,8 +236,9 @@ fn make(args: &StatementArgs, out: &Output, fill: impl FnOnce(Approval) -> Appro
     let before = approval_files::read_all(&beside).signed.into_iter().chain(others(args));
     let mine = before.filter(|signed| is_theirs(signed) && signed.statement.person == person);
     let last = mine.map(|signed| signed.statement.number).max();
-    let statement = fill(Approval {
-        acknowledged: Default::default(),
+    let statement = Approval {
+        acknowledged: BTreeMap::new(),
+        all_alarms: None,
         decision: Decision::Approve,
         format: Approval::FORMAT,
         manifest: state.digest,
@@ -143,7 +253,8 @@ fn make(args: &StatementArgs, out: &Output, fill: impl FnOnce(Approval) -> Appro
         ticket: args.ticket.clone(),
         time: Time::now(),
         until: None,
-    });
+    };
+    let statement = fill(&folder, statement)?;
     statement.check().map_err(|reason| Failure::usage(format_args!("the statement would be wrong: {reason}")))?;
     let text = statement.to_json().into_bytes();
     let signature = sign_text(&args.key, args.passphrase_file.as_ref(), APPROVAL_NAMESPACE, &text)?;

@@ -11,7 +11,7 @@ use crate::digest::Sha256;
 use crate::units::Bytes;
 
 /// The number of hexadecimal digits of an id.
-const ID_DIGITS: usize = 12;
+pub const ID_DIGITS: usize = 12;
 
 /// A kind of alarm. The worst stand first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +50,9 @@ pub struct Alarm {
     pub before: Option<Sha256>,
     /// The collection, as KIND/NAME.
     pub collection: String,
-    /// The first 12 hexadecimal digits of a digest over kind of alarm, collection, name, architecture and both digests.
+    /// A digest over kind of alarm, collection, name, architecture and both digests.
+    pub digest: Sha256,
+    /// The first 12 hexadecimal digits of that digest, for people.
     pub id: String,
     /// The name of the item, or the key, origin, publisher or signed file.
     pub name: String,
@@ -120,6 +122,7 @@ impl Alarm {
             architecture: None,
             before: None,
             collection: collection.to_owned(),
+            digest: Sha256::of(&[]),
             id: String::new(),
             name: name.to_owned(),
             text,
@@ -173,7 +176,8 @@ impl Alarm {
             text.extend_from_slice(&(part.len() as u64).to_be_bytes());
             text.extend_from_slice(part.as_bytes());
         }
-        self.id = Sha256::of(&text).to_hex().chars().take(ID_DIGITS).collect();
+        self.digest = Sha256::of(&text);
+        self.id = self.digest.to_hex().chars().take(ID_DIGITS).collect();
         self
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 mod totals;
 mod wrap;
 
-pub use alarm::{Alarm, AlarmKind};
+pub use alarm::{Alarm, AlarmKind, ID_DIGITS};
 pub use diff_json::DiffJson;
 pub use diff_text::{TextLimit, write_text};
 pub use item_change::{ChangeClass, ItemChange};

@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use super::{Site, SiteError};
 use crate::bundle::approval_files;
 use crate::bundle::names;
+use crate::bundle::state::stored_state::StoredState;
 use crate::bundle::state::{OpenState, SignedState};
 use crate::digest::Sha256;
 use crate::error_class::{ErrorClass, Fault};
 use crate::next_command;
+use crate::review::{ReviewedState, compare};
 use crate::storage::{Lock, audit, modes, write_atomically};
 use crate::time::Time;
-use crate::trust::{Approval, MAX_APPROVALS, Review, ReviewSubject, ReviewVerdict, SignedApproval};
+use crate::trust::{AlarmSet, Approval, MAX_APPROVALS, Review, ReviewSubject, ReviewVerdict, SignedApproval};
 
 /// The folder of statements, below the site's.
 const APPROVALS_FOLDER: &str = "approvals";
@@ -83,8 +85,42 @@ impl Site {
         Ok(new)
     }
 
-    /// Reviews a bundle by the statements that are here.
+    /// Reviews a bundle by the statements that are here. Approvals that leave out an alarm against what is published do not count.
     pub fn review(&self, state: &OpenState) -> Result<Review, SiteError> {
+        let review = self.review_with(state, None)?;
+        match review.quorum.is_some() && review.allows() {
+            true => self.review_with(state, Some(&self.alarms(state)?)),
+            false => Ok(review),
+        }
+    }
+
+    /// Computes the alarms of a bundle against the state of its name that is published.
+    fn alarms(&self, state: &OpenState) -> Result<AlarmSet, SiteError> {
+        let scratch = std::env::temp_dir();
+        let stored = match StoredState::open(&self.depot_to_read(), &state.digest) {
+            Ok(stored) => stored,
+            Err(_) => {
+                let (lists, _) = state.lists(&scratch, |_, _| Ok(()))?;
+                StoredState { manifest: state.manifest.clone(), digest: state.digest, lists }
+            }
+        };
+        let after = ReviewedState::of_site(stored, self.root())?;
+        let published = self.published_state(&state.manifest.name)?;
+        let against = published.as_ref().map(|published| published.digest);
+        let before = match published {
+            Some(published) => ReviewedState::of_site(published, self.root())?,
+            None => after.without_items(),
+        };
+        let (diff, mut digests) = (compare(&before, &after, &scratch)?, Vec::new());
+        let read = diff.each_alarm(|alarm| {
+            digests.push(alarm.digest);
+            Ok::<(), std::io::Error>(())
+        });
+        read.map_err(SiteError::io("read", &scratch))?;
+        Ok(AlarmSet::new(against, digests))
+    }
+
+    fn review_with(&self, state: &OpenState, alarms: Option<&AlarmSet>) -> Result<Review, SiteError> {
         let manifest = &state.manifest;
         let subject = ReviewSubject {
             site: &manifest.site,
@@ -92,6 +128,7 @@ impl Site {
             sequence: manifest.sequence,
             manifest: state.digest,
             builder: &state.signer,
+            alarms,
         };
         let folder = self.root().join(APPROVALS_FOLDER).join(state.digest.to_hex());
         let mut statements = approval_files::read_all(&folder).signed;
@@ -129,7 +166,7 @@ pub struct ReviewedBundle {
 
 /// Fails if somebody has rejected the bundle.
 pub(super) fn refuse_rejected(site: &Site, state: &OpenState) -> Result<(), SiteError> {
-    let review = site.review(state)?;
+    let review = site.review_with(state, None)?;
     match review.verdict {
         ReviewVerdict::Rejected => {
             Err(Fault::refused(format!("{} is not published: {review}", state.manifest.folder())).into())

@@ -8,7 +8,7 @@ use super::rehearsal::{Rehearsal, Rehearsed};
 use super::search::BundleSearch;
 use super::{Site, SiteError};
 use crate::bundle::state::OpenState;
-use crate::error_class::causes;
+use crate::error_class::{ErrorClass, causes};
 use crate::progress::Progress;
 use crate::trust::Overrides;
 
@@ -68,7 +68,7 @@ fn is_several(found: &BundleSearch) -> bool {
     found.is_search || found.bundles.len() > 1
 }
 
-/// Takes each bundle by `step`. A bundle whose volumes are missing does not hold up a later one, which may have all that it
+/// Takes each bundle by `step`. A bundle whose volumes or approvals are missing does not hold up a later one, which may have all that it
 /// needs; if one does, the former is no longer waited for. Nor does one that cannot be imported.
 fn take_in_order<T>(
     found: BundleSearch,
@@ -92,7 +92,9 @@ fn take_in_order<T>(
                     passed = Some(error);
                 }
             }
-            Err(error) if several && error.class() == crate::error_class::ErrorClass::VolumesMissing => {
+            Err(error)
+                if several && matches!(error.class(), ErrorClass::VolumesMissing | ErrorClass::ApprovalMissing) =>
+            {
                 incomplete.entry(name.clone()).or_insert(error);
             }
             Err(error) if several && !error.stops_all() => {

@@ -46,13 +46,29 @@ impl fmt::Display for Decision {
     }
 }
 
+/// The acknowledgement of all alarms of a bundle at once. Fields stand in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllAlarms {
+    /// The digest of the older manifest; absent if all of the bundle counts as new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Sha256>,
+    /// The digest of a text with one line for the digest of each alarm, sorted.
+    pub digest: Sha256,
+    /// The reason for which they are acceptable.
+    pub reason: String,
+}
+
 /// A statement on a manifest. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
-    /// The reason for which each alarm of the report is acceptable, by the alarm's id.
+    /// The reason for which an alarm is acceptable, by the alarm's whole digest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub acknowledged: BTreeMap<String, String>,
+    pub acknowledged: BTreeMap<Sha256, String>,
+    /// The acknowledgement of all alarms at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_alarms: Option<AllAlarms>,
     /// The decision.
     pub decision: Decision,
     /// Version of the format; 1.
@@ -123,12 +139,13 @@ impl Approval {
         if self.decision == Decision::Reject && self.reason.is_none() {
             return Err("a rejection needs a reason".to_owned());
         }
-        if self.decision != Decision::Approve && (self.until.is_some() || !self.acknowledged.is_empty()) {
+        let is_acknowledging = !self.acknowledged.is_empty() || self.all_alarms.is_some();
+        if self.decision != Decision::Approve && (self.until.is_some() || is_acknowledging) {
             return Err("only an approval has an end or acknowledges alarms".to_owned());
         }
         let texts = [&self.reason, &self.ticket].into_iter().flatten().chain(self.acknowledged.values());
-        match texts.into_iter().chain(self.acknowledged.keys()).find(|text| !(1..=MAX_TEXT_BYTES).contains(&text.len()))
-        {
+        let mut texts = texts.chain(self.all_alarms.as_ref().map(|all| &all.reason));
+        match texts.find(|text| !(1..=MAX_TEXT_BYTES).contains(&text.len())) {
             Some(_) => Err(format!("each of its texts must have 1 to {MAX_TEXT_BYTES} bytes")),
             None => Ok(()),
         }

@@ -6,6 +6,7 @@ use crate::trust::{SecretKey, sign};
 pub(in crate::trust) fn example() -> Approval {
     Approval {
         acknowledged: BTreeMap::new(),
+        all_alarms: None,
         decision: Decision::Approve,
         format: FORMAT,
         manifest: Sha256::of(b"manifest"),
@@ -32,7 +33,8 @@ pub(in crate::trust) fn signed(key: &SecretKey, statement: &Approval) -> SignedA
 #[test]
 fn a_statement_has_one_text() {
     let statement = Approval {
-        acknowledged: BTreeMap::from([("0123456789ab".to_owned(), "seen".to_owned())]),
+        acknowledged: BTreeMap::from([(Sha256::of(b"alarm"), "seen".to_owned())]),
+        all_alarms: Some(crate::trust::AlarmSet::new(None, vec![Sha256::of(b"alarm")]).acknowledge("all")),
         ticket: Some("CHG-1".to_owned()),
         until: Some(Time::from_unix(1_900_000_000).unwrap()),
         ..example()
@@ -77,8 +79,9 @@ fn a_signature_is_verified_before_the_statement_is_read() {
 
 proptest! {
     #[test]
-    fn reads_what_it_writes(reason in "\\PC{1,40}", number in 1..=MAX_INTEGER, ids in prop::collection::btree_map("[0-9a-f]{12}", "\\PC{1,20}", 0..4)) {
-        let statement = Approval { reason: Some(reason), number, acknowledged: ids, ..example() };
+    fn reads_what_it_writes(reason in "\\PC{1,40}", number in 1..=MAX_INTEGER, ids in prop::collection::btree_map(any::<u64>(), "\\PC{1,20}", 0..4)) {
+        let acknowledged = ids.into_iter().map(|(id, reason)| (Sha256::of(&id.to_be_bytes()), reason)).collect();
+        let statement = Approval { reason: Some(reason), number, acknowledged, ..example() };
         prop_assert_eq!(Approval::parse(statement.to_json().as_bytes()).unwrap(), statement);
     }
 

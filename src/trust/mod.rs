@@ -1,5 +1,6 @@
 //! Keys, signatures, the trust file and policy: who must have signed what, and what may not go backwards.
 
+mod alarm_set;
 mod approval;
 mod edit;
 mod error;
@@ -13,7 +14,8 @@ mod sshsig;
 mod succession;
 mod upstream_memory;
 
-pub use approval::{Approval, Decision, MAX_APPROVAL_BYTES, MAX_APPROVALS, SignedApproval};
+pub use alarm_set::AlarmSet;
+pub use approval::{AllAlarms, Approval, Decision, MAX_APPROVAL_BYTES, MAX_APPROVALS, SignedApproval};
 pub use edit::{KeyName, TrustChange};
 pub use error::TrustError;
 pub use file::{MAX_TRUST_BYTES, Revocation, Role, TrustFile, TrustedKey};

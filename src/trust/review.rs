@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::alarm_set::AlarmSet;
 use super::approval::{Approval, Decision, SignedApproval};
 use super::quorum::Quorum;
 use super::{PublicKey, Role, TrustFile, TrustedKey};
@@ -27,6 +28,8 @@ pub struct ReviewSubject<'a> {
     pub manifest: Sha256,
     /// The key that signed the manifest.
     pub builder: &'a PublicKey,
+    /// The alarms that each approval must acknowledge; `None` if they were not computed.
+    pub alarms: Option<&'a AlarmSet>,
 }
 
 /// The result of a review.
@@ -89,7 +92,7 @@ impl TrustFile {
             match (rejection, newest.as_slice()) {
                 (Some(rejection), _) => drop(rejected.insert(person.clone(), rejection.statement.clone())),
                 (None, [signed]) if signed.statement.decision == Decision::Approve => {
-                    match self.reason_against(&signed.statement, builder, now) {
+                    match self.reason_against(&signed.statement, builder, subject.alarms, now) {
                         Some(reason) => not_counted.push(reason),
                         None => drop(approved.insert(person.clone(), signed.statement.clone())),
                     }
@@ -168,13 +171,23 @@ impl TrustFile {
     }
 
     /// Returns the reason for which a person's approval does not count.
-    fn reason_against(&self, statement: &Approval, builder: Option<&Label>, now: Time) -> Option<String> {
+    fn reason_against(
+        &self,
+        statement: &Approval,
+        builder: Option<&Label>,
+        alarms: Option<&AlarmSet>,
+        now: Time,
+    ) -> Option<String> {
         let person = &statement.person;
         if builder == Some(person) {
             return Some(format!("{person} built the bundle, so they do not review it"));
         }
-        let until = statement.until.filter(|until| *until <= now)?;
-        Some(format!("the approval of {person} ended at {until}"))
+        if let Some(until) = statement.until.filter(|until| *until <= now) {
+            return Some(format!("the approval of {person} ended at {until}"));
+        }
+        let left_out = alarms.map(|alarms| alarms.left_out(statement)).unwrap_or_default();
+        let (count, first) = (left_out.len(), left_out.first()?.abbreviated());
+        Some(format!("the approval of {person} leaves out alarms against what is published: {count}, such as {first}"))
     }
 }
 

@@ -53,7 +53,7 @@ impl ReviewedSite {
     fn review(&self, statements: &[SignedApproval]) -> Review {
         let (site, name, builder) = (label("dc1"), label("base"), self.builder.public());
         let (sequence, manifest) = (Sequence::FIRST, Sha256::of(b"manifest"));
-        let subject = ReviewSubject { site: &site, name: &name, sequence, manifest, builder: &builder };
+        let subject = ReviewSubject { site: &site, name: &name, sequence, manifest, builder: &builder, alarms: None };
         self.trust.review(subject, statements, now())
     }
 }
@@ -182,6 +182,24 @@ fn a_builder_reviews_no_bundle_of_their_own() {
     site.trust.persons.remove(&label("carl"));
     site.trust.groups.clear();
     assert!(site.trust.check().unwrap_err().contains("can never be met: whoever builds a bundle does not review it"));
+}
+
+#[test]
+fn an_approval_must_acknowledge_each_alarm_by_its_whole_digest() {
+    let [one, two, older] = ["one", "two", "older"].map(|text| Sha256::of(text.as_bytes()));
+    let set = AlarmSet::new(Some(older), vec![two, one, two]);
+    let named = |digests: &[Sha256]| Approval {
+        acknowledged: digests.iter().map(|digest| (*digest, "seen".to_owned())).collect(),
+        ..example()
+    };
+    assert_eq!(set.left_out(&named(&[one])), [two]);
+    assert!(set.left_out(&named(&[two, one])).is_empty());
+    let all = |set: &AlarmSet| Approval { all_alarms: Some(set.acknowledge("seen")), ..example() };
+    assert!(set.left_out(&all(&set)).is_empty());
+    for other in [AlarmSet::new(None, vec![one, two]), AlarmSet::new(Some(older), vec![one])] {
+        assert_eq!(set.left_out(&all(&other)).len(), 2, "{other:?}");
+    }
+    assert!(AlarmSet::new(None, Vec::new()).left_out(&example()).is_empty());
 }
 
 #[test]

@@ -5,17 +5,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gapferry::cli::Exit;
+use gapferry::trust::APPROVAL_NAMESPACE;
 use gapferry::upstream::{DebSpec, Upstream};
 use serde_json::{Value, json};
 
 use crate::support::desk::{Desk, end, ended};
+use crate::trust::signatures::{PRESENT, Token};
 
 /// The folder of the first bundle.
-const FIRST: &str = "medium/dc1-base-000001";
+pub(crate) const FIRST: &str = "medium/dc1-base-000001";
 
 /// A desk with a site whose bundles anna and one of security (bert or carl) must approve, and the first bundle. dora may publish in an
 /// emergency.
-fn desk() -> Desk {
+pub(crate) fn desk() -> Desk {
     let desk = Desk::new();
     for person in ["root", "anna", "bert", "carl", "dora"] {
         desk.run(&format!("keygen {person}.key")).ok();
@@ -24,7 +26,7 @@ fn desk() -> Desk {
     upstream.add("stable", "main", DebSpec::new("hello", "1.0-1", "amd64"));
     desk.archive("up", &mut upstream, &["stable"]);
     desk.select(&format!("trust = \"trust\"\n{}", desk.table("demo", &desk.url("up"), "stable main amd64", "")));
-    desk.init(&["demo"], "--root root=root.key.pub");
+    desk.init(&["demo", "extra"], "--root root=root.key.pub");
     let keys: String =
         ["anna", "bert", "carl"].map(|person| format!(" --add-key {person}:reviewer:{person}.key.pub")).concat();
     change_trust(
@@ -48,8 +50,8 @@ fn change_trust(desk: &Desk, version: u64, changes: &str) {
     desk.run(&format!("trust apply {out} --site site")).ok();
 }
 
-fn approve(desk: &Desk, person: &str, more: &str) -> Value {
-    desk.run(&format!("approve {FIRST} --key {person}.key --json {more}")).ok().json()
+pub(crate) fn approve(desk: &Desk, person: &str, more: &str) -> Value {
+    desk.run(&format!("approve {FIRST} --key {person}.key --acknowledge-all first --json {more}")).ok().json()
 }
 
 fn waiting(desk: &Desk) -> Value {
@@ -137,7 +139,7 @@ fn statements_that_do_not_count_publish_nothing() {
     // The builder's own, one by a stranger, and one under the name of another.
     desk.run("keygen eve.key").ok();
     for (key, person) in [("online/builder", "builder"), ("eve", "anna"), ("bert", "anna")] {
-        desk.run(&format!("approve {FIRST} --key {key}.key --as {person}")).ok();
+        desk.run(&format!("approve {FIRST} --key {key}.key --as {person} --acknowledge-all first")).ok();
     }
     desk.import(&desk.path(FIRST)).says(Exit::ApprovalMissing, &["approved by nobody"]);
     ["anna", "bert"].iter().for_each(|person| drop(approve(&desk, person, "")));
@@ -182,6 +184,137 @@ fn approvals_travel_in_streams_and_with_what_is_packed_again() {
     };
     import("-");
     import("second");
+}
+
+/// Signs the text of a statement of anna in which `from` is replaced, with ssh-keygen. Returns the file.
+fn altered(desk: &Desk, from: &str, to: &str) -> String {
+    let file = approve(desk, "anna", "--out papers")["file"].as_str().unwrap().to_owned();
+    let text = fs::read_to_string(desk.path(&file)).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::create_dir_all(desk.path("altered")).unwrap();
+    fs::write(desk.path("altered/statement.json"), text.replacen(from, to, 1)).unwrap();
+    let mut sign = Command::new("ssh-keygen");
+    sign.args(["-Y", "sign", "-n", "gapferry-approval", "-f", "anna.key", "altered/statement.json"]);
+    end(sign.current_dir(desk.path(""))).ok();
+    "altered/statement.json".to_owned()
+}
+
+#[test]
+fn statements_on_another_site_sequence_or_report_do_not_count() {
+    let desk = desk();
+    let import = |file: &str| desk.run(&format!("import {file} --site site"));
+    let other_site = altered(&desk, "\"site\": \"dc1\"", "\"site\": \"dc2\"");
+    import(&other_site).says(Exit::Refused, &["on a bundle for the site dc2, and this is dc1"]);
+    fs::remove_dir_all(desk.path("altered")).unwrap();
+    let other_sequence = altered(&desk, "\"sequence\": 1", "\"sequence\": 2");
+    import(&other_sequence).ok();
+    approve(&desk, "bert", "");
+    let waits = desk.import(&desk.path(FIRST)).says(Exit::ApprovalMissing, &["is on dc1-base-2 with the manifest"]);
+    assert!(waits.err.contains("approved by bert, missing of anna, carl"), "{}", waits.err);
+
+    desk.run(&format!("report {FIRST} --out review")).ok();
+    let approved = approve(&desk, "carl", "--report review/report.json --out papers");
+    let text = fs::read_to_string(desk.path(approved["file"].as_str().unwrap())).unwrap();
+    let mut sum = Command::new("sha256sum");
+    let digest = end(sum.arg("review/report.json").current_dir(desk.path(""))).ok().out;
+    assert!(text.contains(&format!("\"report\": \"{}\"", digest.split(' ').next().unwrap())), "{text}");
+    let second = desk.export("--force --json").ok().json()["bundle"].as_str().unwrap().to_owned();
+    desk.run(&format!("approve {second} --key anna.key --acknowledge-all first --report review/report.json"))
+        .says(Exit::Usage, &["is the report of another bundle"]);
+}
+
+#[test]
+fn a_hardware_token_approves() {
+    let desk = desk();
+    let token = Token::new(PRESENT);
+    token.write_public(&desk.path("token.pub"));
+    change_trust(&desk, 3, "--add-key carl:reviewer:token.pub");
+    let file = approve(&desk, "carl", "--out papers")["file"].as_str().unwrap().to_owned();
+    let text = fs::read(desk.path(&file)).unwrap();
+    for (place, signature) in [
+        ("pressed", token.sign(APPROVAL_NAMESPACE, &text)),
+        ("not-pressed", Token::new(0).sign(APPROVAL_NAMESPACE, &text)),
+    ] {
+        fs::create_dir(desk.path(place)).unwrap();
+        fs::write(desk.path(place).join("carl.json"), &text).unwrap();
+        fs::write(desk.path(place).join("carl.json.sig"), signature).unwrap();
+    }
+    desk.run("import not-pressed/carl.json --site site").says(Exit::VerificationFailed, &["does not match"]);
+    desk.run("import pressed/carl.json --site site").ok();
+    fs::write(desk.path("signers"), desk.run("trust show site --allowed-signers").ok().out).unwrap();
+    let mut verify = Command::new("ssh-keygen");
+    verify.args([
+        "-Y",
+        "verify",
+        "-f",
+        "signers",
+        "-n",
+        APPROVAL_NAMESPACE,
+        "-I",
+        "carl",
+        "-s",
+        "pressed/carl.json.sig",
+    ]);
+    end(verify.current_dir(desk.path("")).stdin(Stdio::from(fs::File::open(desk.path(&file)).unwrap()))).ok();
+    approve(&desk, "anna", "");
+    desk.import(&desk.path(FIRST)).ok();
+}
+
+/// The next bundle, which has a collection more.
+fn second(desk: &Desk) -> String {
+    let mut extra = Upstream::new("Extra", &["amd64"]);
+    extra.add("stable", "main", DebSpec::new("extra", "1.0-1", "amd64"));
+    desk.archive("extra", &mut extra, &["stable"]);
+    let tables = ["demo", "extra"].map(|name| {
+        let place = if name == "demo" { "up" } else { "extra" };
+        desk.table(name, &desk.url(place), "stable main amd64", "")
+    });
+    desk.select(&format!("trust = \"trust\"\n{}", tables.concat()));
+    desk.bundle().display().to_string()
+}
+
+#[test]
+fn an_approval_that_leaves_out_an_alarm_does_not_count() {
+    let desk = desk();
+    ["anna", "bert"].iter().for_each(|person| drop(approve(&desk, person, "")));
+    desk.import(&desk.path(FIRST)).ok();
+    let second = second(&desk);
+    let diff = desk.run(&format!("diff {FIRST} {second} --json")).ok().json();
+    let alarms: Vec<Value> = diff["alarms"].as_array().unwrap().clone();
+    let [first, others @ ..] = alarms.as_slice() else { panic!("no alarms: {diff}") };
+    assert!(!others.is_empty(), "{diff}");
+    let id = |alarm: &Value| alarm["id"].as_str().unwrap().to_owned();
+    let approve = |person: &str, more: &str| desk.run(&format!("approve {second} --key {person}.key {more}"));
+
+    approve("anna", &format!("--against {FIRST} --acknowledge {}=known", id(first)))
+        .says(Exit::Usage, &["there are alarms", &id(&others[0])]);
+    approve("anna", &format!("--against {FIRST} --acknowledge 0123456789ab=no --acknowledge-all known"))
+        .says(Exit::Usage, &["there is no alarm 0123456789ab"]);
+    approve("anna", &format!("--against {FIRST} --acknowledge-all known")).ok();
+    // bert has compared it with nothing, so he has not seen what it changes.
+    approve("bert", "--acknowledge-all known").ok();
+    let bundle = desk.path(&second);
+    desk.import(&bundle).says(Exit::ApprovalMissing, &["the approval of bert leaves out alarms", "approved by anna"]);
+    let each: String = alarms.iter().map(|alarm| format!(" --acknowledge {}=known", id(alarm))).collect();
+    approve("bert", &format!("--against site{each}")).ok();
+    desk.import(&bundle).ok();
+    assert!(desk.path("site/current/apt/extra/dists/stable/InRelease").exists());
+}
+
+#[test]
+fn a_newer_bundle_replaces_one_that_waits() {
+    let desk = desk();
+    desk.import(&desk.path(FIRST)).says(Exit::ApprovalMissing, &[]);
+    let second = second(&desk);
+    for person in ["anna", "bert"] {
+        desk.run(&format!("approve {second} --key {person}.key --acknowledge-all first")).ok();
+    }
+    let imported = desk.run("import medium --site site").ok();
+    assert!(imported.err.contains("no more needed, since dc1-base-000002 is here"), "{}", imported.err);
+    assert_eq!(waiting(&desk), json!([]));
+    let late = approve(&desk, "anna", "--out papers")["file"].as_str().unwrap().to_owned();
+    desk.run(&format!("import {late} --site site")).ok();
+    desk.import(&desk.path(FIRST)).says(Exit::Refused, &["sequence"]);
 }
 
 #[test]

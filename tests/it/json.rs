@@ -87,7 +87,7 @@ fn runs() -> Vec<(&'static str, Exit)> {
         ("diff medium/dc1-base-000001 nowhere", Usage),
         ("report medium/dc1-base-000001 --out review", Done),
         ("report nowhere --out review", Usage),
-        ("approve medium/dc1-base-000001 --key other.key --as anna", Done),
+        ("approve medium/dc1-base-000001 --key other.key --as anna --acknowledge-all first", Done),
         ("approve medium/dc1-base-000001 --key other.key", Usage),
         ("reject medium/dc1-base-000001 --key other.key --as anna --reason no", Done),
         ("protect medium/dc1-base-000001 --recovery 5%", Done),

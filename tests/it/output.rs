@@ -84,7 +84,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("inspect", "mediumN/BUNDLE"),
         ("diff", "mediumN/BUNDLE mediumN/BUNDLE"),
         ("report", "mediumN/BUNDLE --out review"),
-        ("approve", "mediumN/BUNDLE --key keyN --as anna"),
+        ("approve", "mediumN/BUNDLE --key keyN --as anna --acknowledge-all first"),
         ("reject", "mediumN/BUNDLE --key keyN --as anna --reason no"),
         ("protect", "mediumN/BUNDLE --recovery 5%"),
         ("recut", "mediumN/BUNDLE --volumes 1 --out recutN --workspace online/workspaceN"),

@@ -3,7 +3,7 @@
 mod carried;
 mod conformance;
 mod page;
-mod signatures;
+pub(crate) mod signatures;
 mod story;
 mod tuf;
 

@@ -15,18 +15,18 @@ use super::desk_with_roots;
 use crate::support::desk::{Desk, end};
 
 /// A hardware token, as far as its signatures show.
-struct Token {
+pub(crate) struct Token {
     key: SigningKey,
     application: &'static str,
     flags: u8,
 }
 
 /// The flags of a token whose user is present, and of one whose user has given a PIN too.
-const PRESENT: u8 = 1;
+pub(crate) const PRESENT: u8 = 1;
 const VERIFIED: u8 = 4;
 
 impl Token {
-    fn new(flags: u8) -> Self {
+    pub(crate) fn new(flags: u8) -> Self {
         Self { key: SigningKey::from_bytes(&[7; 32]), application: "ssh:", flags }
     }
 
@@ -35,15 +35,21 @@ impl Token {
         KeyData::SkEd25519(SkEd25519::new(point, self.application))
     }
 
+    /// Writes its public key file.
+    pub(crate) fn write_public(&self, path: &Path) {
+        let line = ssh_key::PublicKey::new(self.public(), "token").to_openssh().unwrap();
+        fs::write(path, line + "\n").unwrap();
+    }
+
     /// Signs as PROTOCOL.u2f has it: over the application, the flags, a counter and the message.
-    fn sign(&self, message: &[u8]) -> String {
-        let data = SshSig::signed_data(TRUST_NAMESPACE, HashAlg::Sha512, message).unwrap();
+    pub(crate) fn sign(&self, namespace: &str, message: &[u8]) -> String {
+        let data = SshSig::signed_data(namespace, HashAlg::Sha512, message).unwrap();
         let more = [self.flags, 0, 0, 0, 42];
         let application = Sha256::of(self.application.as_bytes());
         let signed = [application.as_bytes().as_slice(), &more, Sha256::of(&data).as_bytes()].concat();
         let raw = [self.key.sign(&signed).to_bytes().as_slice(), &more].concat();
         let signature = Signature::new(Algorithm::SkEd25519, raw).unwrap();
-        let signature = SshSig::new(self.public(), TRUST_NAMESPACE, HashAlg::Sha512, signature).unwrap();
+        let signature = SshSig::new(self.public(), namespace, HashAlg::Sha512, signature).unwrap();
         signature.to_pem(LineEnding::LF).unwrap()
     }
 }
@@ -62,8 +68,7 @@ fn ssh_keygen_accepts(desk: &Desk, person: &str, signature: &str, file: &str) ->
 /// A desk whose site has a root person with this token, beside three with key files.
 fn desk_with_token(token: &Token) -> Desk {
     let desk = desk_with_roots();
-    let line = ssh_key::PublicKey::new(token.public(), "token").to_openssh().unwrap();
-    fs::write(desk.path("token.pub"), line + "\n").unwrap();
+    token.write_public(&desk.path("token.pub"));
     let quorum = "--add-key dora:root:token.pub --quorum root=2:anna,bert,carl,dora";
     desk.next_trust("2.json", quorum, &["anna", "bert"]);
     desk.apply("2.json").ok();
@@ -77,7 +82,7 @@ fn a_token_counts_if_its_user_is_present() {
         let desk = desk_with_token(&token);
         desk.next_trust("3.json", "--epoch 2", &["anna"]);
         let text = fs::read(desk.path("3.json")).unwrap();
-        let signature = token.sign(&text);
+        let signature = token.sign(TRUST_NAMESPACE, &text);
         let path = desk.path("3.json.sig");
         fs::write(&path, fs::read_to_string(&path).unwrap() + &signature).unwrap();
         // ssh-keygen looks at the signature alone: user presence is an option of authorized_keys (sshd(8)).
@@ -96,8 +101,7 @@ fn a_token_counts_if_its_user_is_present() {
 fn keys_of_tokens_for_web_sites_are_refused() {
     let desk = desk_with_roots();
     let token = Token { application: "https://example.org", ..Token::new(PRESENT) };
-    let line = ssh_key::PublicKey::new(token.public(), "token").to_openssh().unwrap();
-    fs::write(desk.path("token.pub"), line + "\n").unwrap();
+    token.write_public(&desk.path("token.pub"));
     desk.run("trust edit site --out 2.json --add-key dora:root:token.pub").says(Exit::Usage, &["another application"]);
 }
 
