@@ -7,6 +7,7 @@
 //!
 //! `power_cut` computes what disks may hold after power cuts of the same commands, and the same is asked of that.
 
+mod approvals;
 mod disk;
 mod export;
 pub(crate) mod import;

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use gapferry::cli::Exit;
+
 use super::power_cut::PowerCuts;
-use super::strace::{Point, REFERENCE, kill_at, points};
+use super::strace::{Point, REFERENCE, kill_at, points_of_ending};
 use crate::apt_client::output;
 use crate::support::sample::Level;
 use crate::support::world::Role;
@@ -24,6 +26,8 @@ pub(super) struct Killing<'a, C> {
     /// Folders in which it runs are made in this one.
     root: &'a Path,
     prepare: C,
+    /// The exit code of an undisturbed run.
+    exit: Exit,
     points: Vec<Point>,
     least: usize,
     power_cuts: usize,
@@ -40,9 +44,15 @@ pub(super) struct Killed<'a> {
 impl<'a, C: Fn(&Path) -> Command> Killing<'a, C> {
     /// `prepare` puts all that the command works on into a new folder, and returns the command.
     pub(super) fn new(root: &'a Path, kills: Kills, prepare: C) -> Self {
+        Self::ending(root, kills, Exit::Done, prepare)
+    }
+
+    /// The same for a command that ends with this exit code.
+    pub(super) fn ending(root: &'a Path, kills: Kills, exit: Exit, prepare: C) -> Self {
         let power_cuts = Level::of_run().pick(if kills.role == Role::Leading { 16 } else { 5 }, kills.complete * 4);
-        let mut killing = Self { root, prepare, points: Vec::new(), least: 0, power_cuts };
-        killing.points = points(&killing.command(&killing.reference()), kills.complete * 13 / 10, kills.role);
+        let mut killing = Self { root, prepare, exit, points: Vec::new(), least: 0, power_cuts };
+        let command = killing.command(&killing.reference());
+        killing.points = points_of_ending(&command, exit, kills.complete * 13 / 10, kills.role);
         killing.least = Level::of_run().pick(killing.points.len() * 10 / 13, kills.complete);
         killing
     }
@@ -70,7 +80,7 @@ impl<'a, C: Fn(&Path) -> Command> Killing<'a, C> {
         eprintln!("{what}: {kills} were killed");
         assert!(kills >= self.least, "only {kills} of {what} were killed, of {} points", self.points.len());
 
-        let cuts = PowerCuts::of(&self.root.join("uncut"), |folder| (self.prepare)(folder));
+        let cuts = PowerCuts::of(&self.root.join("uncut"), self.exit, |folder| (self.prepare)(folder));
         cuts.each(self.power_cuts, |point, lay_out| {
             let command = self.command(&folder);
             fs::remove_dir_all(&folder).unwrap();

@@ -13,6 +13,7 @@ use crate::apt_client::output;
 use crate::support::desk::inside;
 use crate::support::sample::Sample;
 use crate::support::world::scratch;
+use gapferry::cli::Exit;
 
 /// The calls of the model. A command that makes one of those in [`FOREIGN`] fails the test.
 const CALLS: &str = "openat,write,writev,pwrite64,fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat,rmdir,\
@@ -64,15 +65,15 @@ pub(super) struct PowerCuts {
 }
 
 impl PowerCuts {
-    /// Runs the command that `prepare` returns, in the new folder `place`, which it fills.
-    pub(super) fn of(place: &Path, prepare: impl Fn(&Path) -> Command) -> Self {
+    /// Runs the command that `prepare` returns, in the new folder `place`, which it fills. It must end with this exit code.
+    pub(super) fn of(place: &Path, exit: Exit, prepare: impl Fn(&Path) -> Command) -> Self {
         fs::create_dir(place).unwrap();
         let command = prepare(place);
         let before = scratch();
         crate::support::snapshot::copy(place, &before.path().join("content"));
         let mut calls = Vec::new();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for line in whole_lines(&trace(&command)) {
+        for line in whole_lines(&trace(&command, exit)) {
             let Some(call) = Traced::parse(&line).call(place) else { continue };
             let name = line.split('(').next().unwrap_or_default();
             let nth = counts.entry(name.to_owned()).or_default();
@@ -295,13 +296,13 @@ fn below(place: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 /// Runs the command and returns what strace says.
-fn trace(command: &Command) -> String {
+fn trace(command: &Command, exit: Exit) -> String {
     let folder = scratch();
     let log = folder.path().join("log");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-y", "-xx", "-s", "4000000", "-e", &format!("trace={CALLS},{FOREIGN}"), "-o"]).arg(&log);
     let run = output(&mut inside(strace, command));
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(run.status.code(), Some(exit.code().into()), "{}", String::from_utf8_lossy(&run.stderr));
     fs::read_to_string(&log).unwrap()
 }
 
@@ -342,7 +343,7 @@ fn path_of(text: &str) -> PathBuf {
 fn a_write_without_sync_is_found() {
     let states = |script: &str| {
         let root = scratch();
-        let cuts = PowerCuts::of(&root.path().join("uncut"), |folder| {
+        let cuts = PowerCuts::of(&root.path().join("uncut"), Exit::Done, |folder| {
             fs::create_dir(folder.join("old")).unwrap();
             fs::write(folder.join("old/state"), "old").unwrap();
             let mut command = Command::new("python3");

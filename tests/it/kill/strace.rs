@@ -8,6 +8,7 @@ use crate::apt_client::output;
 use crate::support::desk::inside;
 use crate::support::sample::{Level, Sample};
 use crate::support::world::{Role, scratch};
+use gapferry::cli::Exit;
 
 /// The calls that change something, and those that open files.
 const CALLS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fsync,fdatasync,syncfs,rename,renameat,renameat2,link,\
@@ -36,8 +37,13 @@ pub(crate) const REFERENCE: &str = "reference";
 /// Runs `command` undisturbed in a folder named [`REFERENCE`], and chooses points at which to kill it. A complete run takes
 /// about `count` points, spread over all calls. A sample is stratified by the system call and by what it works on.
 pub(crate) fn points(command: &Command, count: usize, role: Role) -> Vec<Point> {
+    points_of_ending(command, Exit::Done, count, role)
+}
+
+/// The same for a command that ends with this exit code.
+pub(crate) fn points_of_ending(command: &Command, exit: Exit, count: usize, role: Role) -> Vec<Point> {
     let mut sample = Sample::new();
-    let all = calls(command);
+    let all = calls(command, exit);
     let chosen = match (sample.level, role) {
         (Level::Complete, _) => spread(&all, count, sample.below(1 << 20)),
         (Level::Sampled, Role::Leading) => sample.strata(all, 1, |point| (point.call.clone(), point.place.clone())),
@@ -56,11 +62,11 @@ fn spread(all: &[Point], count: usize, start: usize) -> Vec<Point> {
 }
 
 /// Runs `command` undisturbed, and returns a point for each call and each number that a thread reaches first, by the call.
-fn calls(command: &Command) -> Vec<Point> {
+fn calls(command: &Command, exit: Exit) -> Vec<Point> {
     let folder = scratch();
     let log = folder.path().join("log");
     let run = output(&mut traced(command, &["-y", "-o", log.to_str().unwrap()]));
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(run.status.code(), Some(exit.code().into()), "{}", String::from_utf8_lossy(&run.stderr));
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut points: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
     let log = fs::read(&log).unwrap();
