@@ -10,15 +10,19 @@ use super::output::{Output, write_json_line};
 use super::reviewed::{open_after, open_one};
 use crate::digest::Hashing;
 use crate::label::Label;
-use crate::review::{Against, KeyNames, ReportJson, ReviewReport, compare, write_html, write_report_text};
+use crate::review::{
+    Against, CycloneDxBom, KeyNames, ReportJson, ReviewReport, Sbom, SpdxDocument, compare, write_html,
+    write_report_text,
+};
 use crate::site::Site;
 use crate::storage::{StorageError, modes, place_atomically_with};
 use crate::terminal::safe;
 
 /// Write a report on a bundle, for people who approve or refuse it
 ///
-/// Writes report.html, a page without scripts, report.txt and report.json into a folder. The same bundle, older state and site give the
-/// same bytes. The manifest and the item lists suffice; no volume is read, and no key is needed.
+/// Writes report.html, a page without scripts, report.txt and report.json into a folder, and bills of materials: sbom.cdx.json
+/// (CycloneDX 1.6) and sbom.spdx.json (SPDX 2.3). The same bundle, older state and site give the same bytes. The manifest and the item
+/// lists suffice; no volume is read, and no key is needed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gapferry report /media/usb/dc1-base-000042 --against dc1-base-000041 --out review-42\n  \
@@ -48,7 +52,8 @@ pub(super) fn run(args: &ReportArgs, out: &Output) -> Result<(), Failure> {
     };
     let sources: Vec<Label> = after.manifest.collections.iter().map(|collection| collection.source.clone()).collect();
     let names = args.site.as_deref().map(|site| names(site, &sources)).transpose()?.unwrap_or_default();
-    let diff = compare(&before, &after, &std::env::temp_dir())?;
+    let scratch = std::env::temp_dir();
+    let diff = compare(&before, &after, &scratch)?;
     let against = if args.against.is_some() { Against::State } else { Against::Nothing };
     let report = ReviewReport { diff, against, names };
     modes::create_public_folders(&args.out).map_err(StorageError::io("create", &args.out))?;
@@ -61,12 +66,15 @@ pub(super) fn run(args: &ReportArgs, out: &Output) -> Result<(), Failure> {
     })?;
     write(&args.out, "report.txt", |to| write_report_text(&report, to))?;
     write(&args.out, "report.html", |to| write_html(&report, to))?;
+    let sbom = Sbom { state: &after, scratch: &scratch };
+    write(&args.out, "sbom.cdx.json", |to| Ok(write_json_line(&CycloneDxBom(&sbom), to)?))?;
+    write(&args.out, "sbom.spdx.json", |to| Ok(write_json_line(&SpdxDocument(&sbom), to)?))?;
     let (bundle, alarms) = (after.manifest.folder(), report.diff.totals.alarm_count());
     let digest = digest.map(|digest| digest.to_hex()).unwrap_or_default();
     let folder = args.out.display().to_string();
     let value = json!({ "bundle": bundle, "out": folder, "alarms": alarms, "report_sha256": digest });
     let words = format!(
-        "wrote {}/report.html, report.txt and report.json on {bundle}: {alarms} alarms\nreport.json has the digest {digest}\n",
+        "wrote {}/report.html, report.txt, report.json, sbom.cdx.json and sbom.spdx.json on {bundle}: {alarms} alarms\nreport.json has the digest {digest}\n",
         safe(&folder)
     );
     out.done(value, &words);

@@ -25,15 +25,15 @@ use crate::time::Time;
 
 /// A collection with its lines.
 #[derive(Clone)]
-struct TestList {
-    folder: &'static str,
-    origin: &'static str,
-    proofs: Vec<ProofLine>,
-    items: Vec<ItemLine>,
+pub(super) struct TestList {
+    pub(super) folder: &'static str,
+    pub(super) origin: &'static str,
+    pub(super) proofs: Vec<ProofLine>,
+    pub(super) items: Vec<ItemLine>,
 }
 
 /// Makes a state as a site has it.
-fn stored(sequence: u64, lists: &[TestList]) -> StoredState {
+pub(super) fn stored(sequence: u64, lists: &[TestList]) -> StoredState {
     let (mut collections, mut files) = (Vec::new(), Vec::new());
     for TestList { folder, origin, proofs, items } in lists {
         let (mut items, mut proofs) = (items.clone(), proofs.clone());
@@ -66,7 +66,7 @@ fn stored(sequence: u64, lists: &[TestList]) -> StoredState {
     StoredState { manifest, digest, lists }
 }
 
-fn reviewed(state: StoredState) -> ReviewedState {
+pub(super) fn reviewed(state: StoredState) -> ReviewedState {
     ReviewedState::of_site(state, Path::new("state")).unwrap()
 }
 
@@ -89,7 +89,7 @@ fn difference(before: &[TestList], after: &[TestList]) -> (Vec<Alarm>, Vec<ItemC
 }
 
 /// A package of the suite `stable`.
-fn deb(name: &str, version: &str, content: &str) -> ItemLine {
+pub(super) fn deb(name: &str, version: &str, content: &str) -> ItemLine {
     let path = format!("pool/{name}_{version}_amd64.deb");
     ItemLine { name: name.into(), version: version.into(), ..item(&path, content.as_bytes()) }
 }
@@ -99,20 +99,20 @@ fn in_suite(suite: &str, line: ItemLine) -> ItemLine {
     ItemLine { path: format!("{suite}/{}", line.path).parse().unwrap(), details, ..line }
 }
 
-fn snap(name: &str, revision: u64, version: &str) -> ItemLine {
+pub(super) fn snap(name: &str, revision: u64, version: &str) -> ItemLine {
     let channels = ["amd64:latest/stable".parse().unwrap()].into();
     let path = format!("{name}_{revision}.snap");
     let line = ItemLine { name: name.into(), version: version.into(), ..item(&path, path.as_bytes()) };
     ItemLine { details: Details::Snap { channels, revision }, ..line }
 }
 
-fn file(name: &str, content: &str) -> ItemLine {
+pub(super) fn file(name: &str, content: &str) -> ItemLine {
     let version = Sha256::of(content.as_bytes()).abbreviated();
     let details = Details::File { origin: Origin::Local };
     ItemLine { name: name.into(), version, details, proof: None, ..item(name, content.as_bytes()) }
 }
 
-fn apt(items: Vec<ItemLine>) -> TestList {
+pub(super) fn apt(items: Vec<ItemLine>) -> TestList {
     TestList { folder: "apt/a", origin: "http://a.example/debian", proofs: Vec::new(), items }
 }
 

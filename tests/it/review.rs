@@ -2,6 +2,7 @@
 
 mod hostile;
 mod report;
+mod sbom;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
