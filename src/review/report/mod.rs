@@ -2,6 +2,8 @@
 
 mod json;
 mod page;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;
