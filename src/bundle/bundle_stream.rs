@@ -11,10 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::layout::{BLOCK, header, padding};
 use super::packing::found::{FoundPacking, PackedState};
 use super::packing::{MAX_PACKING_BYTES, PackedVolume};
-use super::state::manifest::{MAX_MANIFEST_BYTES, Manifest};
+use super::state::lists::StateLists;
+use super::state::manifest::{MAX_MANIFEST_BYTES, Manifest, StateCollection};
 use super::stored_list::{StoredFile, private_copy};
 use super::trust_files::{self, TrustChain};
 use super::{BundleError, names};
+use crate::depot::BlobReader;
 use crate::numbers::VolumeNumber;
 use crate::trust::{
     MAX_APPROVAL_BYTES, MAX_APPROVALS, MAX_SIGNATURE_BYTES, MAX_STEPS, MAX_TRUST_BYTES, MAX_TRUST_SIGNATURES_BYTES,
@@ -100,11 +102,13 @@ impl BundleStream {
     }
 
     /// Copies all item lists of the state into nameless files in the folder `scratch`.
-    pub fn lists(&self, manifest: &Manifest, scratch: &Path) -> Result<Vec<File>, BundleError> {
+    pub fn lists(&self, manifest: &Manifest, scratch: &Path) -> Result<StateLists, BundleError> {
         let mut stream = self.lock();
         stream.check_folder(&manifest.folder())?;
         let lists = manifest.collections.iter();
-        lists.map(|list| stream.stored(&list.list_file(), &list.list.stored, scratch)).collect()
+        let mut copy = |list: &StateCollection| stream.stored(&list.list_file(), &list.list.stored, scratch);
+        let copies = lists.map(|list| copy(list).map(BlobReader::of_file)).collect::<Result<_, _>>()?;
+        StateLists::new(manifest, copies).map_err(BundleError::in_file(Path::new(STREAM_NAME)))
     }
 
     /// Reads the next packing, which a key has signed that `is_builder`. Returns `None` behind the last one.

@@ -12,7 +12,6 @@ use super::state::lists::StateLists;
 use super::state::open::copies_of_lists;
 use super::state::{ListLine, Manifest, SignedState};
 use super::{BundleError, FormatError, names, trust_files};
-use crate::depot::BlobReader;
 use crate::digest::Sha256;
 use crate::trust::PublicKey;
 
@@ -91,9 +90,7 @@ impl UntrustedState {
         let in_file = |error| BundleError::in_file(&folder.join(names::MANIFEST))(error);
         let manifest = Manifest::parse(&bytes).map_err(in_file)?;
         let digest = Sha256::of(&bytes);
-        let files = copies_of_lists(&manifest, &[folder.to_owned()], &std::env::temp_dir())?;
-        let lists =
-            StateLists::new(&manifest, files.into_iter().map(BlobReader::of_file).collect()).map_err(in_file)?;
+        let lists = copies_of_lists(&manifest, &[folder.to_owned()], &std::env::temp_dir())?;
         let blobs = lists.check(line).map_err(BundleError::in_file(&folder.join("items")))?;
         let trust_files = trust_files::versions(&trust_files::folder_in(folder))?;
         Ok(Self { manifest, digest, signer, trust_files, lists, blobs })

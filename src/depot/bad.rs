@@ -1,4 +1,4 @@
-//! The memory of bad blobs: those that were read again and had other bytes than their names say.
+//! The memory of bad blobs: those that were read again and had other bytes than their names say, or were gone.
 //!
 //! A note is an empty object `bad/DIGEST` beside the blobs, so that it outlives the process that wrote it. It stays until whoever put
 //! good bytes there has done with them what they are for. A run that is killed before that leaves the note, and the blob is fetched
@@ -36,7 +36,7 @@ impl Depot {
         Ok(bad)
     }
 
-    /// Notes that the blob was read and had other bytes, or could not be read.
+    /// Notes that the blob had other bytes when it was read, could not be read, or was gone.
     pub fn note_bad(&self, digest: &Sha256) -> Result<(), DepotError> {
         let mut bad = self.with_bad()?;
         self.store.put(&self.bad_key(digest), b"")?;

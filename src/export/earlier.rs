@@ -6,12 +6,10 @@ use std::slice;
 
 use super::new_state::next_sequence;
 use super::{ExportError, Settings};
-use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::open::copies_of_lists;
 use crate::bundle::state::stored_state::StoredState;
 use crate::bundle::state::{Manifest, SignedState};
 use crate::bundle::{BundleError, names};
-use crate::depot::BlobReader;
 use crate::digest::Sha256;
 use crate::selection::Selection;
 use crate::workspace::{Last, NewState, Workspace};
@@ -35,9 +33,7 @@ pub(super) fn finished_earlier(
     if !follows {
         return Err(in_the_way());
     }
-    let files = copies_of_lists(&manifest, slice::from_ref(&folder), workspace.scratch()).map_err(|_| in_the_way())?;
-    let lists = StateLists::new(&manifest, files.into_iter().map(BlobReader::of_file).collect());
-    let lists = lists.map_err(|_| in_the_way())?;
+    let lists = copies_of_lists(&manifest, slice::from_ref(&folder), workspace.scratch()).map_err(|_| in_the_way())?;
     let state = StoredState { digest: Sha256::of(&text), manifest, lists };
     let blobs = state.lists.check(|_, _| Ok(())).map_err(|_| in_the_way())?;
     if !settings.dry_run {

@@ -61,7 +61,8 @@ pub(super) fn heal(
         }
     };
     let unchanged = Unchanged::PublishedAnew;
-    let room_of_files = NextFiles { site, depot: &depot, current: &current, unchanged }.room(&content)?;
+    let files = NextFiles { depot: &depot, current: &current, unchanged: &BTreeSet::new() };
+    let room_of_files = files.room(&content)?;
     let unpacked = into_depot(site, incoming, &mut content, &depot, room_of_files, progress)?;
     note_repairs(site, state, &unpacked.repaired)?;
     let recipe = Recipe {

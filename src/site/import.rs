@@ -11,7 +11,7 @@ use super::imported::{Imported, note_repairs};
 use super::incoming::Incoming;
 use super::publish::PublishError;
 use super::repair::relink_trees;
-use super::reuse::Unchanged;
+use super::reuse::{Unchanged, unchanged_collections};
 use super::room::NextFiles;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
@@ -244,7 +244,11 @@ fn run(
     let allow = options.allow;
     let detail = format!("{}{}{}", state.digest, allow.audit_text(), sheets::custody(incoming));
     audit::append(&site.root().join("audit.jsonl"), "import", &state.manifest.folder(), &detail)?;
-    let mut content = incoming.lists(site.root())?;
+    let unchanged = match options.held {
+        HeldBlobs::Trusted => unchanged_collections(site, &depot, &current, &state.manifest)?,
+        HeldBlobs::Reread => BTreeSet::new(),
+    };
+    let mut content = incoming.changed_lists(site, &depot, &unchanged)?;
     let changed = changed_items::checked(site, &depot, &current, &state.manifest, content.state.listed(), allow)?;
     incoming.store(&content, &depot)?;
     unpack::mark_lacking(&mut content.blobs, &depot)?;
@@ -253,17 +257,18 @@ fn run(
         let counts = |blob: &BlobEntry| !blob.has(BlobMark::Lacking);
         healed = mark_wrong(site, incoming, &mut content, &depot, counts, progress)?;
     }
-    let unchanged = match options.held {
-        HeldBlobs::Trusted => Unchanged::Stay,
-        HeldBlobs::Reread => Unchanged::PublishedAnew,
-    };
-    let room_of_files = NextFiles { site, depot: &depot, current: &current, unchanged }.room(&content)?;
+    let files = NextFiles { depot: &depot, current: &current, unchanged: &unchanged };
+    let room_of_files = files.room(&content)?;
     let unpack::Unpacked { second, repaired } =
         unpack::into_depot(site, incoming, &mut content, &depot, room_of_files, progress)?;
     note_repairs(site, state, &repaired)?;
     approvals::require(site, state)?;
     let before = current.clone();
     let recipe = recipe(&content.state, current, second, allow, progress);
+    let unchanged = match options.held {
+        HeldBlobs::Trusted => Unchanged::Stay,
+        HeldBlobs::Reread => Unchanged::PublishedAnew,
+    };
     let generation = publish(site, &depot, Recipe { unchanged, ..recipe })?;
     if options.held == HeldBlobs::Reread {
         relink_trees(site, &depot, &content.blobs.iter().map(|blob| blob.sha256).collect())?;

@@ -17,7 +17,7 @@ pub struct Imported {
     pub bundle: String,
     /// Number of items that it publishes.
     pub items: u64,
-    /// Size of all its blobs, in bytes.
+    /// Size of all its files, in bytes.
     pub bytes: u64,
     /// Exports that were handed on to the Enterprise Store.
     pub pushes: Pushes,
@@ -42,7 +42,7 @@ impl Imported {
             items: published.map(|published| published.items).sum(),
             generation,
             bundle: manifest.folder(),
-            bytes: content.blobs.iter().map(|blob| blob.size).sum(),
+            bytes: manifest.collections.iter().map(|collection| collection.bytes).sum(),
             pushes: Pushes::default(),
             repaired: Vec::new(),
             healed: 0,

@@ -1,5 +1,6 @@
 //! A bundle that this site imports: on media, or as a stream.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{Site, SiteError};
@@ -8,9 +9,10 @@ use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::packing::found::PackingSearch;
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::blob_table::BlobTable;
+use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::stored_state::{StoredState, store};
 use crate::bundle::state::{ListLine, OpenState, SignedState};
-use crate::depot::Depot;
+use crate::depot::{BlobReader, Depot};
 use crate::digest::Sha256;
 use crate::time::Time;
 use crate::trust::{PublicKey, TrustError, TrustFile};
@@ -55,8 +57,60 @@ impl<'a> Incoming<'a> {
             None => self.state.lists(scratch, |_, _| Ok(()))?,
             Some(stream) => self.state.check_lists(stream.lists(&self.state.manifest, scratch)?, |_, _| Ok(()))?,
         };
+        Ok(self.incoming_state(lists, blobs))
+    }
+
+    /// Reads and checks the item lists, but those of the `unchanged` collections: the site checked them when it published them, and
+    /// it looks at their blobs in `site check`. They are read too if the bundle carries anything of them, and from a stream, of which
+    /// nobody knows what comes.
+    pub(super) fn changed_lists(
+        &self,
+        site: &Site,
+        depot: &Depot,
+        unchanged: &BTreeSet<usize>,
+    ) -> Result<IncomingState, SiteError> {
+        let held = self.held_lists(depot, unchanged)?;
+        if !held.is_empty() && self.stream.is_none() {
+            let (lists, blobs) = self.state.lists_beside(held, site.root())?;
+            if self.carries_only(&blobs, site)? {
+                return Ok(self.incoming_state(lists, blobs));
+            }
+        }
+        self.lists(site.root())
+    }
+
+    /// Opens the lists of these collections, if they are here.
+    fn held_lists(&self, depot: &Depot, collections: &BTreeSet<usize>) -> Result<BTreeMap<usize, BlobReader>, SiteError> {
+        let mut held = BTreeMap::new();
+        for index in collections {
+            let stored = self.state.manifest.collections.get(*index).map(|collection| collection.list.stored);
+            if let Some(stored) = stored
+                && depot.has_good(&stored.sha256, stored.size)?
+            {
+                held.insert(*index, depot.open_blob(&stored.sha256)?);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Returns `true` if all volume indexes of all packings are here, and name blobs of the table alone.
+    fn carries_only(&self, blobs: &BlobTable, site: &Site) -> Result<bool, SiteError> {
+        for packing in site.packings(self.state)?.found {
+            for index in 0..packing.packing.volumes.len() {
+                let mut has_all = true;
+                let here = packing.each_part(index, site.root(), |part| has_all &= blobs.get(&part.blob).is_some());
+                // Whoever unpacks the volume reports an error of its index.
+                if !(here.unwrap_or(false) && has_all) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn incoming_state(&self, lists: StateLists, blobs: BlobTable) -> IncomingState {
         let (manifest, digest) = (self.state.manifest.clone(), self.state.digest);
-        Ok(IncomingState { state: StoredState { manifest, digest, lists }, blobs })
+        IncomingState { state: StoredState { manifest, digest, lists }, blobs }
     }
 }
 

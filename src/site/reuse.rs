@@ -1,7 +1,7 @@
 //! Collections of which nothing has changed since the current generation: their trees stay, and nothing of them is read, verified
 //! or signed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use serde::Serialize;
@@ -9,14 +9,16 @@ use serde::Serialize;
 use super::path_map::PathMap;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, Inputs};
-use super::{RepreproKey, Site, SiteError};
+use super::{RepreproKey, Site, SiteError, addresses, own_keys};
 use crate::address::Address;
 use crate::bundle::BundleError;
+use crate::bundle::state::Manifest;
 use crate::bundle::state::manifest::StateCollection;
 use crate::depot::Depot;
 use crate::digest::{Hashing, Sha256};
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
+use crate::time::Time;
 
 /// The treatment of collections of which nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,27 @@ pub(super) struct Reuse<'a> {
     pub(super) unchanged: Unchanged,
     /// The fingerprints of all keys that sign. With another set of keys all trees are signed again.
     pub(super) site_keys: Vec<String>,
+}
+
+/// Returns the numbers of the collections of a state that stay as they are in the generation after `current`.
+pub(super) fn unchanged_collections(
+    site: &Site,
+    depot: &Depot,
+    current: &Generation,
+    manifest: &Manifest,
+) -> Result<BTreeSet<usize>, SiteError> {
+    let answering = addresses::answering(current, &site.config.serve);
+    let current = Shown { generation: current, answering: &answering, second_digests: &current.second_digests };
+    let site_keys = own_keys::load(site)?.signing_at(Time::now()).fingerprints();
+    let reuse = Reuse { site, depot, current, unchanged: Unchanged::Stay, site_keys };
+    let mut unchanged = BTreeSet::new();
+    for (index, collection) in manifest.collections.iter().enumerate() {
+        let inputs = reuse.inputs(&manifest.name, collection)?;
+        if reuse.is_unchanged(&collection.folder(), &inputs)? {
+            unchanged.insert(index);
+        }
+    }
+    Ok(unchanged)
 }
 
 impl Reuse<'_> {

@@ -1,18 +1,16 @@
 //! The room that an import takes on the site's file system: what it writes, and nothing that is there already.
 
-use super::incoming::IncomingState;
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 
-use super::own_keys;
+use super::incoming::IncomingState;
 use super::path_map::PathMap;
-use super::reuse::{Reuse, Shown, Unchanged};
 use super::state::Generation;
-use super::{Site, SiteError, addresses};
+use super::{Site, SiteError};
 use crate::bundle::BundleError;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobTable};
 use crate::depot::Depot;
 use crate::path::PublishPath;
-use crate::time::Time;
 
 /// The unit in which file systems give room away, in bytes.
 const BLOCK_BYTES: u64 = 4096;
@@ -39,30 +37,23 @@ fn in_blocks(bytes: u64) -> u64 {
 /// The published files of the next generation.
 #[derive(Clone, Copy)]
 pub(super) struct NextFiles<'a> {
-    pub(super) site: &'a Site,
     pub(super) depot: &'a Depot,
     pub(super) current: &'a Generation,
-    pub(super) unchanged: Unchanged,
+    /// The numbers of the collections that stay as they are.
+    pub(super) unchanged: &'a BTreeSet<usize>,
 }
 
 impl NextFiles<'_> {
     /// Returns how many bytes the published files take: of collections that change, and of all others too if the file system has no
     /// symbolic links, since each generation has copies of its own then.
     pub(super) fn room(&self, content: &IncomingState) -> Result<u64, SiteError> {
-        let Self { site, depot, current, unchanged } = *self;
+        let Self { depot, unchanged, .. } = *self;
         let has_links = FileNames { hard: depot.has_hard_links()?, symbolic: depot.has_symbolic_links()? };
-        let answering = addresses::answering(current, &site.config.serve);
-        let shown = Shown { generation: current, answering: &answering, second_digests: &current.second_digests };
-        let site_keys = own_keys::load(site)?.signing_at(Time::now()).fingerprints();
-        let reuse = Reuse { site, depot, current: shown, unchanged, site_keys };
-        let manifest = &content.state.manifest;
         let mut room = TreeRoom { has_links, ..TreeRoom::default() };
-        for (index, collection) in manifest.collections.iter().enumerate() {
-            let inputs = reuse.inputs(&manifest.name, collection)?;
-            if has_links.symbolic && reuse.is_unchanged(&collection.folder(), &inputs)? {
-                continue;
+        for index in 0..content.state.manifest.collections.len() {
+            if !has_links.symbolic || !unchanged.contains(&index) {
+                content.each_line(index, |line| room.add(line.path(), line.blob().1))?;
             }
-            content.each_line(index, |line| room.add(line.path(), line.blob().1))?;
         }
         if !has_links.symbolic {
             self.add_other_names(&mut room, content)?;

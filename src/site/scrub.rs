@@ -305,8 +305,9 @@ impl<'a> Scrub<'a> {
         self.blobs.entry(*digest).or_insert_with(new);
         if flaw != Flaw::Missing {
             self.note.flawed_blobs.insert(*digest);
-            self.is_noted &= self.is_owner && self.depot.note_bad(digest).is_ok();
         }
+        // Imports look at the blobs of a collection that changes, and at those that are noted.
+        self.is_noted &= self.is_owner && self.depot.note_bad(digest).is_ok();
     }
 
     fn note_link(&mut self, tree: &CheckedTree<'_>, mount: &MountedTree) {

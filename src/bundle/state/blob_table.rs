@@ -35,27 +35,37 @@ pub struct BlobTable(Vec<BlobEntry>);
 
 /// Takes the lines of all lists in order, and makes a [`BlobTable`] of them.
 #[derive(Debug, Default)]
-pub struct BlobTableBuilder(Vec<BlobEntry>);
+pub struct BlobTableBuilder {
+    entries: Vec<BlobEntry>,
+    /// The lines so far, with those that were left out.
+    lines: u64,
+}
 
 impl BlobTableBuilder {
     /// Starts a table for so many lines.
     pub fn with_lines(lines: u64) -> Self {
-        Self(Vec::with_capacity(usize::try_from(lines.min(super::MAX_LINES)).unwrap_or_default()))
+        let entries = Vec::with_capacity(usize::try_from(lines.min(super::MAX_LINES)).unwrap_or_default());
+        Self { entries, lines: 0 }
     }
 
     /// Adds the blob of the next line.
     pub fn add(&mut self, sha256: Sha256, size: u64) -> Result<(), FormatError> {
-        if self.0.len() as u64 >= super::MAX_LINES {
-            return Err(FormatError::TooMany { cap: super::MAX_LINES, what: "lines in all lists" });
-        }
-        let place = self.0.len() as u32;
-        self.0.push(BlobEntry { sha256, size, place, marks: 0 });
+        let place = self.lines as u32;
+        self.leave_out(1)?;
+        self.entries.push(BlobEntry { sha256, size, place, marks: 0 });
+        Ok(())
+    }
+
+    /// Leaves out the blobs of the next lines.
+    pub fn leave_out(&mut self, lines: u64) -> Result<(), FormatError> {
+        let end = self.lines.checked_add(lines).filter(|end| *end <= super::MAX_LINES);
+        self.lines = end.ok_or(FormatError::TooMany { cap: super::MAX_LINES, what: "lines in all lists" })?;
         Ok(())
     }
 
     /// Returns the table. Fails if two lines give one digest two sizes.
     pub fn finish(self) -> Result<BlobTable, FormatError> {
-        let Self(mut entries) = self;
+        let Self { mut entries, .. } = self;
         entries.sort_unstable_by_key(|entry| (entry.sha256, entry.place));
         let mut wrong = None;
         entries.dedup_by(|next, first| {

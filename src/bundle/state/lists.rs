@@ -21,6 +21,15 @@ struct OpenList {
     kind: Kind,
     summary: ListSummary,
     file: SharedFile,
+    coverage: Coverage,
+}
+
+/// The part of a list in checks and in tables of blobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coverage {
+    Whole,
+    /// The list was checked before, and nothing is asked about its blobs.
+    LeftOut,
 }
 
 /// A blob at the place of the line that names it first.
@@ -53,8 +62,16 @@ impl StateLists {
             kind: collection.kind,
             summary: collection.summary(),
             file: SharedFile::new(file, collection.list.stored.size),
+            coverage: Coverage::Whole,
         });
         Ok(Self(open.collect()))
+    }
+
+    /// Leaves the list of collection `index`, counted from 0, out of checks, tables of blobs and walks: it was checked before.
+    pub fn leave_out(&mut self, index: usize) {
+        if let Some(list) = self.0.get_mut(index) {
+            list.coverage = Coverage::LeftOut;
+        }
     }
 
     /// Reads the list of collection `index`, counted from 0, from its beginning.
@@ -86,8 +103,12 @@ impl StateLists {
         &self,
         mut line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
     ) -> Result<BlobTable, FormatError> {
-        let mut blobs = BlobTableBuilder::with_lines(self.0.iter().map(|list| list.summary.files).sum());
-        for (index, OpenList { kind, .. }) in self.0.iter().enumerate() {
+        let mut blobs = self.table();
+        for (index, OpenList { kind, summary, coverage, .. }) in self.0.iter().enumerate() {
+            if *coverage == Coverage::LeftOut {
+                blobs.leave_out(summary.files)?;
+                continue;
+            }
             let mut list = self.read(index)?;
             while let Some(next) = list.next_line()? {
                 if let ListLine::Item(item) = &next
@@ -103,9 +124,14 @@ impl StateLists {
         blobs.finish()
     }
 
+    fn table(&self) -> BlobTableBuilder {
+        let covered = self.0.iter().filter(|list| list.coverage == Coverage::Whole);
+        BlobTableBuilder::with_lines(covered.map(|list| list.summary.files).sum())
+    }
+
     /// Returns the blobs of lists that this process has written.
     pub fn blobs(&self) -> Result<BlobTable, FormatError> {
-        let mut blobs = BlobTableBuilder::with_lines(self.0.iter().map(|list| list.summary.files).sum());
+        let mut blobs = self.table();
         for index in 0..self.0.len() {
             let mut list = self.raw(index)?;
             while let Some(text) = list.next_line()? {
@@ -215,6 +241,10 @@ impl<'a> BlobWalk<'a> {
             }
             let Some(next) = self.lists.0.get(self.next_list) else { return Ok(None) };
             self.next_list += 1;
+            if next.coverage == Coverage::LeftOut {
+                self.next_place += next.summary.files as u32;
+                continue;
+            }
             self.open = Some((&next.folder, ListReader::new(next.file.clone(), next.summary.list, ITEM_LIST_CAPS)?));
         }
     }
@@ -339,6 +369,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn lists_that_are_left_out_keep_the_places_of_the_others() {
+        let mut state = state(&[
+            ("a", &[], &[("a", b"1"), ("b", b"2")]),
+            ("b", &[], &[("a", b"3")]),
+            ("c", &[], &[("a", b"2"), ("b", b"4")]),
+        ]);
+        state.lists.leave_out(0);
+        let blobs = state.lists.check(|_, _| Ok(())).unwrap();
+        let mut walk = state.lists.walk(&blobs);
+        let mut found = Vec::new();
+        while let Some(blob) = walk.next_blob().unwrap() {
+            found.push((blob.place, blob.name.clone()));
+        }
+        assert_eq!(found, [(2, "files/b/a"), (3, "files/c/a"), (4, "files/c/b")].map(|(at, name)| (at, name.to_owned())));
+        assert_eq!(walk.seek(&Sha256::of(b"1")).unwrap(), None);
+        assert_eq!(state.lists.read(0).unwrap().next_line().unwrap().unwrap().path().as_str(), "a");
+    }
+
+    #[test]
     fn a_blob_of_two_sizes_in_two_lists_is_refused() {
         let mut list = ItemListWriter::new(tempfile::tempfile().unwrap()).unwrap();
         list.item(&item("a", b"1")).unwrap();
@@ -349,6 +398,7 @@ pub(crate) mod tests {
             kind: Kind::Apt,
             summary,
             file: SharedFile::new(BlobReader::of_file(file), summary.list.stored.size),
+            coverage: Coverage::Whole,
         }]);
         assert!(matches!(lists.check(|_, _| Ok(())), Err(FormatError::Blob { .. })));
     }

@@ -1,5 +1,6 @@
 //! Opens the state of a bundle: the signature first, over the raw bytes; then the manifest is parsed; then the item lists are read.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -117,19 +118,25 @@ impl OpenState {
         scratch: &Path,
         line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
     ) -> Result<(StateLists, BlobTable), BundleError> {
-        let files = copies_of_lists(&self.manifest, &self.folders, scratch)?;
-        self.check_lists(files, line)
+        self.check_lists(copies_of_lists(&self.manifest, &self.folders, scratch)?, line)
+    }
+
+    /// Does the same, and leaves out the lists in `held`, each with the number of its collection. They were checked before.
+    pub fn lists_beside(
+        &self,
+        held: BTreeMap<usize, BlobReader>,
+        scratch: &Path,
+    ) -> Result<(StateLists, BlobTable), BundleError> {
+        self.check_lists(copies_beside(held, &self.manifest, &self.folders, scratch)?, |_, _| Ok(()))
     }
 
     /// Checks item lists that were copied from elsewhere.
     pub fn check_lists(
         &self,
-        files: Vec<File>,
+        lists: StateLists,
         mut line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
     ) -> Result<(StateLists, BlobTable), BundleError> {
         let folder = self.folders.first().map(PathBuf::as_path).unwrap_or(Path::new(STREAM_NAME));
-        let lists = StateLists::new(&self.manifest, files.into_iter().map(BlobReader::of_file).collect())
-            .map_err(BundleError::in_file(folder))?;
         let mut current = 0;
         let blobs = lists.check(|index, next| {
             current = index;
@@ -172,12 +179,29 @@ pub(crate) fn copies_of_lists(
     manifest: &Manifest,
     folders: &[PathBuf],
     scratch: &Path,
-) -> Result<Vec<File>, BundleError> {
-    let copies = manifest.collections.iter().map(|collection| {
-        let name = collection.list_file();
-        copy_of(folders, &name, |file| private_copy(file, &collection.list.stored, scratch))
+) -> Result<StateLists, BundleError> {
+    copies_beside(BTreeMap::new(), manifest, folders, scratch)
+}
+
+fn copies_beside(
+    mut held: BTreeMap<usize, BlobReader>,
+    manifest: &Manifest,
+    folders: &[PathBuf],
+    scratch: &Path,
+) -> Result<StateLists, BundleError> {
+    let left_out: Vec<usize> = held.keys().copied().collect();
+    let files = manifest.collections.iter().enumerate().map(|(index, collection)| match held.remove(&index) {
+        Some(list) => Ok(list),
+        None => {
+            let copy = |file| private_copy(file, &collection.list.stored, scratch);
+            copy_of(folders, &collection.list_file(), copy).map(BlobReader::of_file)
+        }
     });
-    copies.collect()
+    let folder = folders.first().map(PathBuf::as_path).unwrap_or(Path::new(STREAM_NAME));
+    let lists = StateLists::new(manifest, files.collect::<Result<_, _>>()?);
+    let mut lists = lists.map_err(BundleError::in_file(folder))?;
+    left_out.into_iter().for_each(|index| lists.leave_out(index));
+    Ok(lists)
 }
 
 /// Takes the first copy of a file that is the right one. Reports the first one that is wrong, if no medium has a right one.

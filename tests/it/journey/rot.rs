@@ -266,7 +266,7 @@ fn a_noted_blob_is_not_taken_for_good_by_an_import() {
     rot(&deb);
     flawed(&desk, "");
     assert_eq!(names(&desk.path("site/depot/bad")), [right.to_hex()]);
-    assert!(desk.run("status --site site").ok().out.contains("1 blobs have changed on disk"));
+    assert!(desk.run("status --site site").ok().out.contains("1 blobs have changed on disk, or are gone"));
     assert!(desk.run("receipt --site site").ok().out.contains(&right.to_hex()));
     let healed = desk.run(&format!("import {} --site site --json", bundle.display())).ok().json();
     assert_eq!((&healed["healed"], digest(&deb)), (&1.into(), right));
@@ -306,6 +306,45 @@ fn a_delta_asks_for_noted_blobs_and_the_answer_heals_them() {
     desk.run(&recut).ok();
     desk.run("import again --site site").ok();
     healed(&desk, constant, &right);
+}
+
+/// A site that has published the collections `a` and `b`, and the blob that `b` is made of. The next bundle changes `a`.
+fn two_collections() -> (Desk, PathBuf) {
+    let desk = Desk::new();
+    for name in ["a", "b"] {
+        fs::create_dir(desk.path(name)).unwrap();
+        fs::write(desk.path(&format!("{name}/file")), name).unwrap();
+    }
+    let table = |name| format!("[[files]]\nname = \"{name}\"\nfrom = \"../{name}\"\n");
+    desk.select(&(table("a") + &table("b")));
+    desk.run("site init site --name dc1 --builder online/builder.key.pub --allow-unsigned a --allow-unsigned b").ok();
+    desk.ferry();
+    fs::write(desk.path("a/new"), "new").unwrap();
+    let hex = Sha256::of(b"b").to_hex();
+    let blob = desk.path(&format!("site/depot/sha256/{}/{hex}", &hex[..2]));
+    (desk, blob)
+}
+
+#[test]
+fn a_delta_leaves_a_collection_that_stays_alone_until_a_check_has_found_something() {
+    let (desk, blob) = two_collections();
+    desk.run("confirm dc1-base-000001 --workspace online/workspace").ok();
+    fs::remove_file(&blob).unwrap();
+    desk.import(&desk.bundle()).ok(); // nobody knows of it yet
+    assert!(flawed(&desk, "").iter().any(|file| file["flaw"] == "missing"));
+    assert!(desk.run("status --site site").ok().out.contains("1 blobs have changed on disk, or are gone"));
+    desk.run("confirm dc1-base-000002 --workspace online/workspace").ok();
+    fs::write(desk.path("a/newer"), "newer").unwrap();
+    desk.import(&desk.bundle()).says(Exit::VolumesMissing, &["1 blobs that are not here", "gapferry recut"]);
+}
+
+#[test]
+fn a_full_bundle_brings_back_a_lost_blob_of_a_collection_that_stays() {
+    let (desk, blob) = two_collections();
+    fs::remove_file(&blob).unwrap();
+    desk.import(&desk.bundle()).ok();
+    assert_eq!(fs::read_to_string(&blob).unwrap(), "b");
+    desk.run("site check --site site").ok();
 }
 
 #[test]
