@@ -127,8 +127,10 @@ fn render(site: &Site, status: &Status) -> String {
     }
     if status.bad_blobs > 0 {
         let heal = next_command::heal_here(site.root());
-        text +=
-            &format!("bad: {} blobs have changed on disk, or are gone: in the folder of a medium, run `{heal}`\n", status.bad_blobs);
+        text += &format!(
+            "bad: {} blobs have changed on disk, or are gone: in the folder of a medium, run `{heal}`\n",
+            status.bad_blobs
+        );
     }
     if !status.hidden.contains(&"audit.jsonl") {
         text += &format!("audit log: {} records, chain intact\n", status.audit_records);

@@ -80,7 +80,11 @@ impl<'a> Incoming<'a> {
     }
 
     /// Opens the lists of these collections, if they are here.
-    fn held_lists(&self, depot: &Depot, collections: &BTreeSet<usize>) -> Result<BTreeMap<usize, BlobReader>, SiteError> {
+    fn held_lists(
+        &self,
+        depot: &Depot,
+        collections: &BTreeSet<usize>,
+    ) -> Result<BTreeMap<usize, BlobReader>, SiteError> {
         let mut held = BTreeMap::new();
         for index in collections {
             let stored = self.state.manifest.collections.get(*index).map(|collection| collection.list.stored);

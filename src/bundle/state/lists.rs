@@ -382,7 +382,10 @@ pub(crate) mod tests {
         while let Some(blob) = walk.next_blob().unwrap() {
             found.push((blob.place, blob.name.clone()));
         }
-        assert_eq!(found, [(2, "files/b/a"), (3, "files/c/a"), (4, "files/c/b")].map(|(at, name)| (at, name.to_owned())));
+        assert_eq!(
+            found,
+            [(2, "files/b/a"), (3, "files/c/a"), (4, "files/c/b")].map(|(at, name)| (at, name.to_owned()))
+        );
         assert_eq!(walk.seek(&Sha256::of(b"1")).unwrap(), None);
         assert_eq!(state.lists.read(0).unwrap().next_line().unwrap().unwrap().path().as_str(), "a");
     }
