@@ -46,7 +46,7 @@ fn request<'a>(root: &'a AptRoot, status: &'a [u8], query: &Query) -> ClosureReq
 /// `NAME_VERSION_ARCHITECTURE` of each package to fetch.
 fn picked(solution: &Solution<'_>) -> BTreeSet<String> {
     let name = |pick: &gapferry::collect::apt::closure::Pick<'_>| {
-        let control = pick.package.control;
+        let control = pick.package().unwrap().control;
         format!("{}_{}_{}", control.name, control.version, control.architecture)
     };
     solution.picks.iter().map(name).collect()
@@ -63,7 +63,7 @@ fn minbase_status(root: &AptRoot) -> Vec<u8> {
     };
     let mut status = Vec::new();
     for pick in solve(&request).unwrap().picks {
-        let stanza = String::from_utf8_lossy(pick.package.stanza.bytes());
+        let stanza = String::from_utf8_lossy(pick.package().unwrap().stanza.bytes());
         let (first, rest) = stanza.split_once('\n').unwrap();
         status.extend_from_slice(format!("{first}\nStatus: install ok installed\n{rest}\n\n").as_bytes());
     }

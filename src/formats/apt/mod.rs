@@ -13,6 +13,7 @@ pub mod preferences;
 pub mod relation;
 pub mod release;
 pub mod seed;
+pub mod slim_index;
 pub mod sources;
 pub mod suite_name;
 pub mod translation;

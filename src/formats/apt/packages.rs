@@ -9,8 +9,8 @@ use crate::path::{MalformedPath, PublishPath};
 use super::deb822::{Stanza, Stanzas, lines};
 use super::relation;
 
-pub(super) use fields::split_source;
 use fields::{Known, Name};
+pub(super) use fields::{is_read, split_source};
 
 mod fields;
 
@@ -143,8 +143,8 @@ pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<SourceStanza<'_>, Inv
 /// The packages that dpkg's status file (or `dpkg --print-avail` like text) says are installed.
 ///
 /// Those that are removed with their configuration left (`config-files`), or not fully unpacked, do not count.
-pub fn installed(status: &[u8]) -> impl Iterator<Item = Result<ControlFields<'_>, Invalid>> {
-    Stanzas::new(status).filter(is_installed).map(ControlFields::new)
+pub fn installed(status: &[u8]) -> impl Iterator<Item = (Stanza<'_>, Result<ControlFields<'_>, Invalid>)> {
+    Stanzas::new(status).filter(is_installed).map(|stanza| (stanza, ControlFields::new(stanza)))
 }
 
 fn is_installed(stanza: &Stanza<'_>) -> bool {
@@ -392,7 +392,7 @@ mod tests {
             one("d", "install reinstreq half-installed"),
         ]
         .concat();
-        let names: Vec<_> = installed(status.as_bytes()).map(|control| control.unwrap().name).collect();
+        let names: Vec<_> = installed(status.as_bytes()).map(|(_, control)| control.unwrap().name).collect();
         assert_eq!(names, ["a", "c"]);
     }
 

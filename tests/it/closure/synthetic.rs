@@ -142,7 +142,7 @@ impl World {
         let mut request = self.request(&seeds, dice.percent(50));
         request.indexes.truncate(2);
         let solution = solve(&request).unwrap_or_default();
-        let packages = solution.picks.iter().map(|pick| pick.package);
+        let packages = solution.picks.iter().map(|pick| pick.package().unwrap());
         let mut status = String::new();
         for package in packages {
             let stanza = String::from_utf8_lossy(package.stanza.bytes());

@@ -12,13 +12,12 @@ const INSTALLED: i32 = 100;
 /// one unless its priority allows that. Phased updates count as out for everyone.
 pub(super) fn of_package(universe: &Universe<'_>, package: PackageId) -> Option<VersionId> {
     let entry = universe.entry(package);
-    let current = entry.current.map(|id| universe.version(id).control.version);
+    let current = entry.current.map(|id| universe.version(id).version);
     let mut best: Option<(i32, VersionId)> = None;
     // The highest version comes first, so that a later one must have a higher priority.
     for id in entry.versions.iter().copied() {
         let priority = priority(universe, id);
-        let lower =
-            current.is_some_and(|current| version::compare(universe.version(id).control.version, current).is_lt());
+        let lower = current.is_some_and(|current| version::compare(universe.version(id).version, current).is_lt());
         if priority > best.map_or(0, |(best, _)| best) && (!lower || priority >= DOWNGRADES) {
             best = Some((priority, id));
         }
@@ -28,7 +27,7 @@ pub(super) fn of_package(universe: &Universe<'_>, package: PackageId) -> Option<
 
 fn priority(universe: &Universe<'_>, id: VersionId) -> i32 {
     let version = universe.version(id);
-    if let Some((_, priority)) = version.record {
+    if let Some((_, priority)) = version.record.as_deref().copied() {
         return priority;
     }
     let of_archives = version.priority.unwrap_or(0);

@@ -141,7 +141,7 @@ impl<'a> Marks<'_, 'a> {
     /// Whether a clause names `package`, is met by its current version and is not by its candidate.
     fn is_lost(&self, package: PackageId, clause: &Clause<'a>, current: VersionId, candidate: VersionId) -> bool {
         let name = self.universe.entry(package).name;
-        let version = |id| self.universe.version(id).control.version;
+        let version = |id| self.universe.version(id).version;
         clause.alternatives.iter().any(|target| {
             target.name == Some(name) && target.admits(version(current)) && !target.admits(version(candidate))
         })
@@ -170,14 +170,13 @@ impl<'a> Marks<'_, 'a> {
 
     /// Installed packages built from the same source go along to the same version.
     pub(super) fn upgrade_same_source(&mut self, package: PackageId, candidate: VersionId, depth: usize) {
-        let control = &self.universe.version(candidate).control;
+        let source = self.universe.version(candidate).source;
         let mut along: Vec<PackageId> = Vec::new();
         for other in self.universe.installed().iter().copied() {
             let (Some(current), Some(newer)) = (self.current(other), self.state(other).candidate) else { continue };
-            let others = &self.universe.version(newer).control;
             let goes = other != package
                 && current != newer
-                && (others.source, others.source_version) == (control.source, control.source_version)
+                && self.universe.version(newer).source == source
                 && !(self.state(other).mode == PlannedAction::Install && self.state(other).install == Some(newer));
             if goes {
                 along.push(other);

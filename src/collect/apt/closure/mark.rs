@@ -236,10 +236,10 @@ impl<'u, 'a> Marks<'u, 'a> {
     /// Whether all architectures of a `Multi-Arch: same` package that the target has can be of one version.
     fn is_in_step(&self, package: PackageId, candidate: VersionId) -> bool {
         let state = self.state(package);
-        let control = &self.universe.version(candidate).control;
+        let wanted = self.universe.version(candidate);
         if (state.mode == PlannedAction::Install && state.install == state.candidate)
             || Some(candidate) == self.current(package)
-            || control.multi_arch != MultiArch::Same
+            || wanted.multi_arch != MultiArch::Same
         {
             return true;
         }
@@ -247,9 +247,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         let mut siblings = group.packages.iter().filter(|other| **other != package && self.current(**other).is_some());
         siblings.all(|other| {
             let Some(version) = self.state(*other).candidate.map(|id| self.universe.version(id)) else { return true };
-            version.control.version == control.version
-                || version.control.multi_arch != MultiArch::Same
-                || version.source.is_none()
+            version.version == wanted.version || version.multi_arch != MultiArch::Same || version.index.is_none()
         })
     }
 

@@ -25,6 +25,7 @@ pub use reason::{PackageNeed, Reason};
 
 use crate::error_class::Fault;
 use crate::formats::Invalid;
+use crate::formats::apt::deb822::Stanza;
 use crate::formats::apt::packages::BinaryPackage;
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::preferences::{IndexOrigin, Preferences};
@@ -129,12 +130,19 @@ pub struct UnusableEntry {
 /// A package to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pick<'a> {
-    /// The package.
-    pub package: BinaryPackage<'a>,
+    /// Its stanza.
+    pub stanza: Stanza<'a>,
     /// The index among [`ClosureRequest::indexes`] that it was taken from.
     pub index: usize,
     /// Why.
     pub reason: Reason,
+}
+
+impl<'a> Pick<'a> {
+    /// Reads the package from its stanza.
+    pub fn package(&self) -> Result<BinaryPackage<'a>, Invalid> {
+        BinaryPackage::new(self.stanza)
+    }
 }
 
 /// Indexes and target of a request, read once for several closures.

@@ -61,7 +61,7 @@ impl<'a> Marks<'_, 'a> {
             .then_with(|| first(a_entry.essential, b_entry.essential))
             .then_with(|| first(a_entry.protected, b_entry.protected))
             .then_with(|| a_entry.architecture.cmp(&b_entry.architecture))
-            .then_with(|| a_version.control.priority.cmp(&b_version.control.priority))
+            .then_with(|| a_version.importance.cmp(&b_version.importance))
             .then_with(|| {
                 if a_id == b_id {
                     Ordering::Equal
@@ -75,7 +75,7 @@ impl<'a> Marks<'_, 'a> {
     fn has_installed_sibling(&self, id: VersionId) -> bool {
         let version = self.universe.version(id);
         let name = self.universe.entry(version.package).name;
-        version.control.multi_arch == MultiArch::Same
+        version.multi_arch == MultiArch::Same
             && self.universe.group(name).packages.iter().any(|package| self.current(*package).is_some())
     }
 }

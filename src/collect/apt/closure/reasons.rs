@@ -12,6 +12,7 @@ use super::universe::clause::ClauseKind;
 use super::universe::{PackageId, VersionId};
 use super::{PackageNeed, Pick, Reason, Solution};
 use crate::error_class::Fault;
+use crate::formats::apt::packages::ControlFields;
 
 /// The packages that will be there and are not yet.
 pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Solution<'a>, Fault> {
@@ -27,16 +28,14 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
             let package = marks.universe.label(id);
             return Err(Fault::unverified(format!("a relation of {package} is malformed")).because(source.clone()));
         }
-        let Some(available) = marks.universe.version(version).source else { continue };
+        let Some(index) = marks.universe.version(version).index else { continue };
         let reason = reasons.get(&id).cloned().unwrap_or_else(|| along_with(marks, id, version, wanted));
-        let package = available.package(marks.universe.version(version).control);
-        solution.picks.push(Pick { package, index: available.index, reason });
+        solution.picks.push(Pick { stanza: marks.universe.version(version).stanza, index, reason });
     }
-    let key = |pick: &Pick<'a>| {
-        let control = pick.package.control;
+    solution.picks.sort_by_cached_key(|pick| {
+        let control = ControlFields::new(pick.stanza).unwrap_or_default();
         (control.name, control.architecture, control.version)
-    };
-    solution.picks.sort_by(|a, b| key(a).cmp(&key(b)));
+    });
     solution.removals.sort();
     Ok(solution)
 }
@@ -163,14 +162,14 @@ fn needs_of(marks: &Marks<'_, '_>, id: PackageId) -> Vec<(PackageNeed, PackageId
 /// An installed package that nothing asked for leads to: it changes because it is of one source with something that
 /// does, or stands in the way of it.
 fn along_with(marks: &Marks<'_, '_>, id: PackageId, version: VersionId, wanted: &[Want]) -> Reason {
-    let source = marks.universe.version(version).control.source;
+    let source = marks.universe.version(version).source.name;
     let changes = |other: &PackageId| {
         let state = marks.state(*other);
         *other != id && state.mode == PlannedAction::Install
     };
     let of_source = |other: &PackageId| {
         let install = marks.state(*other).install;
-        install.is_some_and(|install| marks.universe.version(install).control.source == source)
+        install.is_some_and(|install| marks.universe.version(install).source.name == source)
     };
     let excludes = |other: &PackageId| {
         let clauses = marks.state(*other).install.map(|install| marks.universe.clauses(install)).unwrap_or_default();

@@ -324,7 +324,7 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
         let mut providers = providers.map(|provider| universe.version(provider.version).package);
         let covers = |id: &PackageId| {
             let entry = universe.entry(*id);
-            let mut versions = entry.versions.iter().map(|id| universe.version(*id).control.multi_arch);
+            let mut versions = entry.versions.iter().map(|id| universe.version(*id).multi_arch);
             *id != owner && versions.any(|multi_arch| target.covers(entry.architecture, multi_arch))
         };
         named.or_else(|| providers.find(|id| *id != owner)).or_else(|| real.find(covers))

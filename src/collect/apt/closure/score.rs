@@ -26,8 +26,8 @@ fn own_scores(marks: &Marks<'_, '_>) -> Vec<i64> {
         let Some(install) = marks.state(id).install else { continue };
         let (entry, version) = (marks.universe.entry(id), marks.universe.version(install));
         scores[id.0] += if entry.essential || entry.protected { 100 } else { 0 };
-        scores[id.0] += match version.control.priority {
-            _ if version.source.is_none() => -2,
+        scores[id.0] += match version.importance {
+            _ if version.index.is_none() => -2,
             Priority::Required => 3,
             Priority::Important => 2,
             Priority::Standard => 1,
@@ -35,7 +35,7 @@ fn own_scores(marks: &Marks<'_, '_>) -> Vec<i64> {
             Priority::Extra => -2,
         };
         let candidate = marks.state(id).candidate.map(|candidate| marks.universe.version(candidate));
-        let is_kept_current = entry.current.is_some() && candidate.is_some_and(|version| version.source.is_some());
+        let is_kept_current = entry.current.is_some() && candidate.is_some_and(|version| version.index.is_some());
         scores[id.0] += i64::from(is_kept_current);
         for clause in marks.universe.clauses(install) {
             let weight = match clause.kind {

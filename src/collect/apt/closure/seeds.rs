@@ -86,7 +86,7 @@ fn by_name(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed) -
 fn choose(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed, package: PackageId) -> Option<VersionId> {
     let mut versions = universe.entry(package).versions.iter().copied();
     if let Some(wanted) = &seed.version {
-        return versions.find(|id| universe.version(*id).control.version == wanted);
+        return versions.find(|id| universe.version(*id).version == wanted);
     }
     let Some(suite) = &seed.suite else { return candidate::of_package(universe, package) };
     versions.find(|id| is_of_suite(universe, request, *id, suite))
@@ -94,7 +94,7 @@ fn choose(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed, pa
 
 /// Whether an index of this suite or codename has the version.
 pub(super) fn is_of_suite(universe: &Universe<'_>, request: &ClosureRequest<'_>, id: VersionId, suite: &str) -> bool {
-    let indexes = universe.version(id).indexes.iter().filter_map(|index| request.indexes.get(*index));
+    let indexes = universe.indexes(id).filter_map(|index| request.indexes.get(index));
     indexes.flat_map(|index| &index.suites).any(|own| *own == suite)
 }
 
@@ -103,10 +103,9 @@ fn known(universe: &Universe<'_>, request: &ClosureRequest<'_>, packages: &[Pack
     for package in packages {
         for id in &universe.entry(*package).versions {
             let version = universe.version(*id);
-            let suites =
-                version.indexes.iter().filter_map(|index| request.indexes.get(*index)?.suites.first().cloned());
+            let suites = universe.indexes(*id).filter_map(|index| request.indexes.get(index)?.suites.first().cloned());
             let suites: Vec<_> = suites.collect();
-            known.push(format!("{}={} ({})", universe.label(*package), version.control.version, suites.join(", ")));
+            known.push(format!("{}={} ({})", universe.label(*package), version.version, suites.join(", ")));
         }
     }
     known
@@ -140,7 +139,7 @@ fn near(universe: &Universe<'_>, name: &str) -> Vec<String> {
 }
 
 fn by_priority(universe: &Universe<'_>, priority: Priority) -> Vec<Want> {
-    let has = |version: VersionId| universe.version(version).control.priority == priority;
+    let has = |version: VersionId| universe.version(version).importance == priority;
     native_candidates(universe)
         .filter(|version| has(*version))
         .map(|version| Want { version, reason: Reason::Priority(priority), suite: None })
@@ -148,7 +147,7 @@ fn by_priority(universe: &Universe<'_>, priority: Priority) -> Vec<Want> {
 }
 
 fn by_task(universe: &Universe<'_>, task: &str) -> Vec<Want> {
-    let has = |version: VersionId| universe.version(version).control.task.split(',').any(|own| own.trim() == task);
+    let has = |version: VersionId| universe.version(version).control().task.split(',').any(|own| own.trim() == task);
     native_candidates(universe)
         .filter(|version| has(*version))
         .map(|version| Want { version, reason: Reason::Task(task.to_owned()), suite: None })

@@ -167,7 +167,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         let own_group = self.universe.entry(owner).name == name;
         let own_multi_arch_same = || {
             let version = self.state(owner).install.or(self.state(owner).candidate);
-            version.is_some_and(|id| self.universe.version(id).control.multi_arch == MultiArch::Same)
+            version.is_some_and(|id| self.universe.version(id).multi_arch == MultiArch::Same)
         };
         for package in group.packages.iter().copied() {
             // Nothing excludes itself, nor its own name if that can be installed for several architectures.
@@ -176,8 +176,8 @@ impl<'u, 'a> Marks<'u, 'a> {
             }
             let Some(version) = self.version_when(package, when) else { continue };
             let known = self.universe.version(version);
-            let covered = target.covers(self.universe.entry(package).architecture, known.control.multi_arch);
-            if covered && target.admits(known.control.version) && enough(version) {
+            let covered = target.covers(self.universe.entry(package).architecture, known.multi_arch);
+            if covered && target.admits(known.version) && enough(version) {
                 return true;
             }
         }

@@ -64,9 +64,9 @@ fn useful<'a>(
 ) -> Vec<PackageId> {
     let mut by_source: BTreeMap<&str, Vec<VersionId>> = BTreeMap::new();
     for id in marks.meeting(owner, clause, target, When::Then) {
-        by_source.entry(marks.universe.version(id).control.source).or_default().push(id);
+        by_source.entry(marks.universe.version(id).source.name).or_default().push(id);
     }
-    let source_version = |id: &VersionId| marks.universe.version(*id).control.source_version;
+    let source_version = |id: &VersionId| marks.universe.version(*id).source.version;
     let mut packages = Vec::new();
     for versions in by_source.into_values() {
         let highest = versions.iter().map(source_version).max_by(|a, b| version::compare(a, b));
@@ -80,7 +80,7 @@ fn useful<'a>(
 fn is_missed(marks: &Marks<'_, '_>, id: PackageId) -> bool {
     let entry = marks.universe.entry(id);
     let Some(candidate) = marks.state(id).candidate else { return false };
-    let multi_arch = marks.universe.version(candidate).control.multi_arch;
+    let multi_arch = marks.universe.version(candidate).multi_arch;
     let provides = |target: &RelationTarget<'_>| {
         let Some(name) = target.name else { return false };
         let mut providers = marks.universe.group(name).providers.iter();

@@ -40,7 +40,7 @@ fn request<'a>(indexes: &'a [String], seeds: &[&str]) -> ClosureRequest<'a> {
 /// `NAME=VERSION` of each pick, native architectures not shown.
 fn names(solution: &Solution<'_>) -> Vec<String> {
     let name = |pick: &Pick<'_>| {
-        let control = pick.package.control;
+        let control = pick.package().unwrap().control;
         let architecture = if ["amd64", "all"].contains(&control.architecture) { "" } else { control.architecture };
         let colon = if architecture.is_empty() { "" } else { ":" };
         format!("{}{colon}{architecture}={}", control.name, control.version)
@@ -246,8 +246,8 @@ fn seeds_are_read_and_written() {
 
 /// Whether what is there in the end has all that it depends on and nothing that it excludes.
 fn is_sound(solution: &Solution<'_>, status: &str) -> Result<(), String> {
-    let mut there: Vec<_> = solution.picks.iter().map(|pick| pick.package.control).collect();
-    for control in installed(status.as_bytes()).map(Result::unwrap) {
+    let mut there: Vec<_> = solution.picks.iter().map(|pick| pick.package().unwrap().control).collect();
+    for control in installed(status.as_bytes()).map(|(_, control)| control.unwrap()) {
         let replaced = there.iter().any(|other| other.name == control.name);
         if !replaced && !solution.removals.contains(&control.name.to_owned()) {
             there.push(control);
@@ -307,7 +307,7 @@ proptest! {
         let request = request(&indexes, &seeds);
         if let Ok(solution) = solve(&request) {
             prop_assert_eq!(is_sound(&solution, ""), Ok(()));
-            prop_assert!(seeds.iter().all(|seed| solution.picks.iter().any(|pick| pick.package.control.name == *seed)));
+            prop_assert!(seeds.iter().all(|seed| solution.picks.iter().any(|pick| pick.package().unwrap().control.name == *seed)));
             prop_assert_eq!(solve(&request).unwrap(), solution);
         }
     }
@@ -325,7 +325,7 @@ proptest! {
 fn reasons_of(packages: &[&str], seeds: &[&str]) -> Vec<String> {
     let indexes = [index(packages)];
     let solution = solve(&request(&indexes, seeds)).unwrap();
-    let line = |pick: &Pick<'_>| format!("{}: {}", pick.package.control.name, pick.reason);
+    let line = |pick: &Pick<'_>| format!("{}: {}", pick.package().unwrap().control.name, pick.reason);
     solution.picks.iter().map(line).collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::collect::apt::archives::{SuiteRequest, WantedArchive};
 use crate::collect::{CollectContext, CollectError};
 use crate::error_class::Fault;
-use crate::formats::apt::archive::{IndexKind, IndexName, MAX_INDEX_TEXT_BYTES, expand};
+use crate::formats::apt::archive::{IndexKind, IndexName, expand_slim};
 use crate::formats::apt::packages::packages;
 use crate::formats::apt::release::{IndexFile, Release};
 use crate::formats::apt::suite_name::SuiteName;
@@ -27,10 +27,10 @@ pub(in crate::collect::apt) struct StoredIndex {
 }
 
 impl StoredIndex {
-    /// Reads its text.
+    /// Reads what its text says of packages, without descriptions and the like.
     pub(in crate::collect::apt) fn read(&self, with: &CollectContext<'_>) -> Result<Vec<u8>, CollectError> {
-        let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_TEXT_BYTES)?;
-        Ok(expand(&bytes, &self.path, self.plain_size)?)
+        let blob = with.blob(&self.file.digest, self.file.size);
+        Ok(with.depot.read_checked(&blob, |bytes| expand_slim(bytes, &self.path, self.plain_size))??)
     }
 }
 

@@ -25,6 +25,19 @@ fields! {
     ChecksumsSha512 = "Checksums-Sha512",
 }
 
+/// The fields of source packages that name what must be there, or not, for their build.
+const OF_BUILDS: [&str; 2] = ["Build-Depends", "Build-Conflicts"];
+
+/// Returns whether a field of this name is read here or by [`BuildRelations`](super::super::build_relations::BuildRelations).
+pub(in crate::formats::apt) fn is_read(name: &[u8]) -> bool {
+    let begins =
+        |start: &str| name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start.as_bytes()));
+    // Most fields end at their first letter, as in `slot`.
+    let Some(first) = name.first().map(u8::to_ascii_uppercase) else { return false };
+    let is = |own: &&str| own.as_bytes().first() == Some(&first) && name.eq_ignore_ascii_case(own.as_bytes());
+    NAMES.iter().any(is) || OF_BUILDS.into_iter().any(begins)
+}
+
 pub(super) fn malformed(package: &str, field: &str) -> Invalid {
     Invalid::at(package, format!("the field {field} is malformed"))
 }

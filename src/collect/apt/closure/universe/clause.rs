@@ -133,7 +133,7 @@ pub(in crate::collect::apt::closure) fn clauses<'a>(
     id: VersionId,
 ) -> Result<Vec<Clause<'a>>, Invalid> {
     let version = universe.version(id);
-    let control = &version.control;
+    let control = version.control();
     let fields = [
         (ClauseKind::PreDepends, control.pre_depends),
         (ClauseKind::Depends, control.depends),
@@ -187,19 +187,19 @@ fn excluded<'a>(universe: &Universe<'a>, relation: Relation<'a>) -> Vec<Relation
 fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
     let version = universe.version(id);
     let name = universe.entry(version.package).name;
-    let same = version.control.multi_arch == MultiArch::Same;
+    let same = version.multi_arch == MultiArch::Same;
     let others = universe.group(name).packages.iter().filter(|other| **other != version.package);
     let exclude = |other: &PackageId| Clause {
         kind: if same { ClauseKind::Breaks } else { ClauseKind::Conflicts },
         alternatives: vec![RelationTarget {
             relation: Relation {
-                name: version.control.name,
+                name: universe.group(name).name,
                 qualifier: None,
                 version: None,
                 architectures: None,
                 profiles: None,
             },
-            except: same.then_some(version.control.version),
+            except: same.then_some(version.version),
             name: Some(name),
             architecture: ArchitectureScope::Exactly(universe.entry(*other).architecture),
             implicit: true,
@@ -226,7 +226,7 @@ impl<'a> Universe<'a> {
         let real = real.filter(|id| {
             let version = self.version(*id);
             let architecture = self.entry(version.package).architecture;
-            target.covers(architecture, version.control.multi_arch) && target.admits(version.control.version)
+            target.covers(architecture, version.multi_arch) && target.admits(version.version)
         });
         // apt goes through providers from the one it read last.
         let provided = group

@@ -11,11 +11,11 @@ use self::clause::{Clause, clauses};
 use self::order::first_mentions;
 use super::{ClosureRequest, UnusableEntry};
 use crate::formats::Invalid;
+use crate::formats::apt::archive::SourceName;
 use crate::formats::apt::deb822::Stanza;
-use crate::formats::apt::packages::{BinaryPackage, ControlFields, MultiArch, installed, packages};
+use crate::formats::apt::packages::{ControlFields, MultiArch, Priority, installed, packages};
 use crate::formats::apt::preferences::IndexOrigin;
 use crate::formats::apt::{relation, version};
-use crate::formats::signed_digest::SignedDigest;
 
 /// A package of one architecture, of which at most one version can be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +44,10 @@ pub(super) struct Universe<'a> {
     packages: Vec<PackageEntry>,
     versions: Vec<PackageVersion<'a>>,
     installed: Vec<PackageId>,
+    /// The indexes that have a version, besides the first.
+    more_indexes: HashMap<VersionId, Vec<usize>>,
+    /// The versions that provide something, until all are read.
+    provides: Vec<(VersionId, &'a str)>,
     /// Entries that were left out.
     pub(super) unusable: Vec<UnusableEntry>,
     mentions: OnceLock<Vec<u32>>,
@@ -71,40 +75,43 @@ pub(super) struct PackageEntry {
 }
 
 /// One version of a package.
+///
+/// There are hundreds of thousands, most of which nothing asks for. So this has only what is asked of many of them; the rest is
+/// read from the stanza again.
 pub(super) struct PackageVersion<'a> {
     pub(super) package: PackageId,
-    pub(super) control: ControlFields<'a>,
-    /// Where it can be fetched, the first place of several.
-    pub(super) source: Option<Available<'a>>,
+    /// The stanza of the first index that has it, or of the target's status.
+    pub(super) stanza: Stanza<'a>,
+    pub(super) version: &'a str,
+    /// The name and version of its source package.
+    pub(super) source: SourceName<'a>,
+    pub(super) multi_arch: MultiArch,
+    /// Its own `Priority`.
+    pub(super) importance: Priority,
+    /// The first index that has it; `None` if only the target has it.
+    pub(super) index: Option<usize>,
     /// The best priority of the indexes that have it; `None` if only the target has it.
     pub(super) priority: Option<i32>,
     /// The first record of the preferences for this very version, by its place, and its priority.
-    pub(super) record: Option<(usize, i32)>,
-    /// All indexes that have it.
-    pub(super) indexes: Vec<usize>,
-    clauses: OnceLock<Result<Vec<Clause<'a>>, Invalid>>,
+    pub(super) record: Option<Box<(usize, i32)>>,
+    clauses: OnceLock<Box<Result<Vec<Clause<'a>>, Invalid>>>,
 }
 
-/// Where a version can be fetched.
-#[derive(Clone, Copy)]
-pub(super) struct Available<'a> {
-    pub(super) index: usize,
-    filename: &'a str,
-    size: u64,
-    digest: SignedDigest,
+impl<'a> PackageVersion<'a> {
+    /// Reads all that it says of itself.
+    pub(super) fn control(&self) -> ControlFields<'a> {
+        ControlFields::new(self.stanza).unwrap_or_default() // it could be read before
+    }
+}
+
+/// A version as an index or the target's status lists it.
+struct ListedVersion<'a> {
     stanza: Stanza<'a>,
-}
-
-impl<'a> Available<'a> {
-    fn new(index: usize, package: &BinaryPackage<'a>) -> Self {
-        let BinaryPackage { filename, size, digest, stanza, control: _ } = *package;
-        Self { index, filename, size, digest, stanza }
-    }
-
-    /// The package as its index has it, given what that says of itself.
-    pub(super) fn package(&self, control: ControlFields<'a>) -> BinaryPackage<'a> {
-        BinaryPackage { control, filename: self.filename, size: self.size, digest: self.digest, stanza: self.stanza }
-    }
+    control: ControlFields<'a>,
+    /// The index and its priority; `None` for the target's status.
+    place: Option<(usize, i32)>,
+    /// The record of the preferences for this very version, by its place, and its priority.
+    record: Option<(usize, i32)>,
 }
 
 /// A version that provides a name.
@@ -129,6 +136,8 @@ impl<'a> Universe<'a> {
             packages: Vec::new(),
             versions: Vec::new(),
             installed: Vec::new(),
+            more_indexes: HashMap::new(),
+            provides: Vec::new(),
             unusable: Vec::new(),
             mentions: OnceLock::new(),
         };
@@ -139,14 +148,14 @@ impl<'a> Universe<'a> {
                 match package {
                     Ok(package) => {
                         let record = preferences.of_version(&package.control, &input.origin, request.architecture);
-                        let _ =
-                            universe.add(package.control, Some((Available::new(index, &package), priority)), record);
+                        let (stanza, control) = (package.stanza, package.control);
+                        let _ = universe.add(ListedVersion { stanza, control, place: Some((index, priority)), record });
                     }
                     Err(error) => universe.unusable.push(UnusableEntry { index: Some(index), error }),
                 }
             }
         }
-        for control in installed(request.installed.unwrap_or_default()) {
+        for (stanza, control) in installed(request.installed.unwrap_or_default()) {
             let control = match control {
                 Ok(control) => control,
                 Err(error) => {
@@ -155,7 +164,7 @@ impl<'a> Universe<'a> {
                 }
             };
             let record = preferences.of_version(&control, &IndexOrigin::INSTALLED, request.architecture);
-            if let Some(version) = universe.add(control, None, record) {
+            if let Some(version) = universe.add(ListedVersion { stanza, control, place: None, record }) {
                 let package = universe.version(version).package;
                 if let Some(entry) = universe.packages.get_mut(package.0) {
                     entry.current = Some(version);
@@ -164,32 +173,40 @@ impl<'a> Universe<'a> {
                 }
             }
         }
-        for index in 0..universe.versions.len() {
-            universe.add_provides(VersionId(index));
+        for (id, provides) in std::mem::take(&mut universe.provides) {
+            universe.add_provides(id, provides);
         }
         universe
     }
 
     /// Adds a version, or another place to fetch one; nothing for an architecture that is not the target's.
-    fn add(
-        &mut self,
-        control: ControlFields<'a>,
-        place: Option<(Available<'a>, i32)>,
-        record: Option<(usize, i32)>,
-    ) -> Option<VersionId> {
+    fn add(&mut self, listed: ListedVersion<'a>) -> Option<VersionId> {
+        let ListedVersion { stanza, control, place, record } = listed;
         let package = self.package_for(control.name, control.architecture)?;
-        let version = self.known_version(package, &control).unwrap_or_else(|| self.new_version(package, control));
+        let known = self.known_version(package, &control);
+        let version = known.unwrap_or_else(|| self.new_version(package, stanza, &control));
         let entry = self.packages.get_mut(package.0)?;
         entry.essential |= control.essential;
         entry.protected |= control.protected;
         let known = self.versions.get_mut(version.0)?;
-        known.record = [known.record, record].into_iter().flatten().min();
-        if let Some((place, priority)) = place {
-            known.indexes.push(place.index);
-            known.source.get_or_insert(place);
+        if let Some(record) = record
+            && known.record.as_deref().is_none_or(|known| record < *known)
+        {
+            known.record = Some(Box::new(record));
+        }
+        if let Some((index, priority)) = place {
+            match known.index {
+                Some(_) => self.more_indexes.entry(version).or_default().push(index),
+                None => known.index = Some(index),
+            }
             known.priority = known.priority.max(Some(priority));
         }
         Some(version)
+    }
+
+    /// All indexes that have a version.
+    pub(super) fn indexes(&self, id: VersionId) -> impl Iterator<Item = usize> {
+        self.version(id).index.into_iter().chain(self.more_indexes.get(&id).into_iter().flatten().copied())
     }
 
     /// A version that is there already, in another index or on the target. As for apt, two builds that bear the same
@@ -197,29 +214,35 @@ impl<'a> Universe<'a> {
     fn known_version(&self, package: PackageId, control: &ControlFields<'a>) -> Option<VersionId> {
         let same = |id: &VersionId| {
             let known = self.version(*id);
-            known.control.version == control.version
-                && known.control.depends == control.depends
-                && known.control.pre_depends == control.pre_depends
+            known.version == control.version && {
+                let known = known.control();
+                known.depends == control.depends && known.pre_depends == control.pre_depends
+            }
         };
         self.entry(package).versions.iter().copied().find(same)
     }
 
-    fn new_version(&mut self, package: PackageId, control: ControlFields<'a>) -> VersionId {
+    fn new_version(&mut self, package: PackageId, stanza: Stanza<'a>, control: &ControlFields<'a>) -> VersionId {
         let id = VersionId(self.versions.len());
         let versions = &self.entry(package).versions;
-        let higher =
-            |other: &VersionId| version::compare(self.version(*other).control.version, control.version).is_ge();
+        let higher = |other: &VersionId| version::compare(self.version(*other).version, control.version).is_ge();
         let place = versions.iter().take_while(|other| higher(other)).count();
         let version = PackageVersion {
             package,
-            control,
-            source: None,
+            stanza,
+            version: control.version,
+            source: SourceName { name: control.source, version: control.source_version },
+            multi_arch: control.multi_arch,
+            importance: control.priority,
+            index: None,
             priority: None,
             record: None,
-            indexes: Vec::new(),
             clauses: OnceLock::new(),
         };
         self.versions.push(version);
+        if !control.provides.is_empty() {
+            self.provides.push((id, control.provides));
+        }
         if let Some(entry) = self.packages.get_mut(package.0) {
             entry.versions.insert(place, id);
         }
@@ -256,13 +279,10 @@ impl<'a> Universe<'a> {
     }
 
     /// A malformed `Provides` provides nothing, as it would in a relation that nothing satisfies.
-    fn add_provides(&mut self, id: VersionId) {
+    fn add_provides(&mut self, id: VersionId, provides: &'a str) {
         let version = self.version(id);
-        let (control, own) = (version.control, self.entry(version.package).architecture);
-        if control.provides.is_empty() {
-            return;
-        }
-        for relation in relation::parse(control.provides).unwrap_or_default().into_iter().flatten() {
+        let (multi_arch, own) = (version.multi_arch, self.entry(version.package).architecture);
+        for relation in relation::parse(provides).unwrap_or_default().into_iter().flatten() {
             let provided = match relation.version {
                 None => None,
                 Some((relation::Operator::Equal, version)) => Some(version),
@@ -270,10 +290,10 @@ impl<'a> Universe<'a> {
             };
             let architecture = match relation.qualifier {
                 Some(qualifier) => Some(self.architecture(qualifier).unwrap_or(NOWHERE)),
-                None if control.multi_arch == MultiArch::Foreign => None,
+                None if multi_arch == MultiArch::Foreign => None,
                 None => Some(own),
             };
-            let any = relation.qualifier == Some("any") || control.multi_arch == MultiArch::Allowed;
+            let any = relation.qualifier == Some("any") || multi_arch == MultiArch::Allowed;
             let name = self.name_for(relation.name);
             if let Some(group) = self.groups.get_mut(name.0) {
                 group.providers.push(Provider { version: id, provided, architecture, any });
@@ -353,11 +373,11 @@ impl<'a> Universe<'a> {
     /// empty here and are told by [`Universe::malformed`].
     pub(super) fn clauses(&self, id: VersionId) -> &[Clause<'a>] {
         let version = self.version(id);
-        version.clauses.get_or_init(|| clauses(self, id)).as_deref().unwrap_or_default()
+        version.clauses.get_or_init(|| Box::new(clauses(self, id))).as_deref().unwrap_or_default()
     }
 
     /// Why the relations of a version could not be read.
     pub(super) fn malformed(&self, id: VersionId) -> Option<&Invalid> {
-        self.version(id).clauses.get().and_then(|clauses| clauses.as_ref().err())
+        self.version(id).clauses.get().and_then(|clauses| clauses.as_ref().as_ref().err())
     }
 }

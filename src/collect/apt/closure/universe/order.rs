@@ -9,7 +9,7 @@ pub(in crate::collect::apt::closure) fn first_mentions(universe: &Universe<'_>) 
     for version in universe.versions() {
         mentions.note(version.package);
         let own = universe.entry(version.package).architecture;
-        for field in relation_fields(&version.control) {
+        for field in relation_fields(&version.control()) {
             for relation in relations(field) {
                 mentions.note_name(relation, own);
             }
