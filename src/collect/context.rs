@@ -1,7 +1,7 @@
 //! The context of collectors: the downloader, the depot, and what is counted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use url::Url;
@@ -96,15 +96,39 @@ pub struct Selected {
     pub digest: SignedDigest,
 }
 
+/// A file of payload that is selected, of a list so long that the addresses of lacking files alone are made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SelectedPlace {
+    /// Its place in the caller's list.
+    pub(super) place: usize,
+    /// Its signed size in bytes.
+    pub(super) size: u64,
+    /// Its signed digest.
+    pub(super) digest: SignedDigest,
+}
+
 impl CollectContext<'_> {
     /// Fetches what the depot lacks of the selected files, each content once; nothing on a dry run.
     pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), CollectError> {
-        let by_digest: BTreeMap<SignedDigest, Selected> =
-            selected.into_iter().map(|file| (file.digest, file)).collect();
-        self.tally.add(by_digest.len(), total(by_digest.values().map(|file| file.size)));
-        let lacking = by_digest.into_values().filter(|file| self.held(&file.digest, file.size).is_none());
-        let wanted = lacking.map(|file| Wanted {
-            urls: file.urls,
+        let places = places_of(&selected);
+        let urls = |place: usize| selected.get(place).map(|file| file.urls.clone()).unwrap_or_default();
+        self.fetch_places(title, places, urls)
+    }
+
+    /// Does the same with files whose addresses `urls` makes. Of files with one digest the last one counts.
+    fn fetch_places(
+        &self,
+        title: &str,
+        mut places: Vec<SelectedPlace>,
+        urls: impl Fn(usize) -> Vec<Url>,
+    ) -> Result<(), CollectError> {
+        places.reverse();
+        places.sort_by_key(|file| file.digest);
+        places.dedup_by_key(|file| file.digest);
+        self.tally.add(places.len(), total(places.iter().map(|file| file.size)));
+        places.retain(|file| self.held(&file.digest, file.size).is_none());
+        let wanted = places.into_iter().map(|file| Wanted {
+            urls: urls(file.place),
             size: file.size,
             digest: file.digest,
             to: self.partial_path(&file.digest),
@@ -118,16 +142,28 @@ impl CollectContext<'_> {
     pub(super) fn fetch_available(
         &self,
         title: &str,
-        selected: Vec<Selected>,
+        selected: &[Selected],
         missing: MissingFiles,
     ) -> Result<BTreeSet<SignedDigest>, CollectError> {
-        let wanted: Vec<_> = selected.iter().map(|file| (file.digest, file.size)).collect();
-        match self.fetch_selected(title, selected) {
+        let urls = |place: usize| selected.get(place).map(|file| file.urls.clone()).unwrap_or_default();
+        self.fetch_available_places(title, places_of(selected), urls, missing)
+    }
+
+    /// Does the same with files whose addresses `urls` makes.
+    pub(super) fn fetch_available_places(
+        &self,
+        title: &str,
+        places: Vec<SelectedPlace>,
+        urls: impl Fn(usize) -> Vec<Url>,
+        missing: MissingFiles,
+    ) -> Result<BTreeSet<SignedDigest>, CollectError> {
+        let wanted = if missing == MissingFiles::LeaveOut { places.clone() } else { Vec::new() };
+        match self.fetch_places(title, places, urls) {
             Err(error) if missing == MissingFiles::LeaveOut && error.is_upstreams_fault() => {}
             other => return other.map(|()| BTreeSet::new()),
         }
-        let lacking = wanted.into_iter().filter(|(digest, size)| self.held(digest, *size).is_none());
-        Ok(lacking.map(|(digest, _)| digest).collect())
+        let lacking = wanted.into_iter().filter(|file| self.held(&file.digest, file.size).is_none());
+        Ok(lacking.map(|file| file.digest).collect())
     }
 
     /// Fetches files into the depot. What arrived is kept even if others fail.
@@ -181,6 +217,11 @@ impl CollectContext<'_> {
     pub fn blob(&self, digest: &SignedDigest, size: u64) -> Sha256 {
         self.held(digest, size).unwrap_or_else(|| name_before_complete(digest))
     }
+}
+
+fn places_of(selected: &[Selected]) -> Vec<SelectedPlace> {
+    let place = |(place, file): (usize, &Selected)| SelectedPlace { place, size: file.size, digest: file.digest };
+    selected.iter().enumerate().map(place).collect()
 }
 
 /// Returns the name of a blob before its SHA-256 is known, which is its alias afterwards: the SHA-256 of the known digest.

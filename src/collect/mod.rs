@@ -25,14 +25,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::bundle::state::new_list::NewList;
-use crate::bundle::{BundleError, names};
+use crate::bundle::{BundleError, FormatError, names};
 use crate::collection::Collection;
+use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::kind::Kind;
 use crate::label::Label;
 use crate::selection::Selection;
 
+use self::context::SelectedPlace;
 pub use self::context::{CollectContext, Selected, Tally};
 pub use self::error::CollectError;
 
@@ -71,9 +73,7 @@ fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) ->
         Kind::Apt => {
             let mut lists = Vec::new();
             for source in &selection.apt {
-                let collections = of_source(&source.name, apt::collect(source, with))?;
-                lists
-                    .extend(collections.iter().map(|collection| with.list(collection)).collect::<Result<Vec<_>, _>>()?);
+                lists.extend(of_source(&source.name, apt::collect(source, with))?);
             }
             Ok(lists)
         }
@@ -123,12 +123,18 @@ fn of_source<T>(name: &Label, collected: Result<T, CollectError>) -> Result<T, C
     collected.map_err(CollectError::within(format_args!("cannot collect the source {name}")))
 }
 
+/// Names the item list in an error.
+fn cannot_list(kind: Kind, name: &Label) -> impl Fn(FormatError) -> CollectError {
+    let path = names::item_list(kind, name);
+    move |error| BundleError::in_file(Path::new(&path))(error).into()
+}
+
 impl CollectContext<'_> {
     /// Writes the item list of a collection, whose blobs are in the depot. On a dry run blobs may be absent, and then count as empty.
     fn list(&self, collection: &Collection) -> Result<NewList, CollectError> {
         let mut failed = None;
-        let size = |digest: &Sha256| match self.depot.size(digest) {
-            Ok(size) => size.or(self.dry_run.then_some(0)),
+        let size = |digest: &Sha256| match self.size(digest) {
+            Ok(size) => size,
             Err(error) => {
                 failed = Some(error);
                 None
@@ -136,9 +142,11 @@ impl CollectContext<'_> {
         };
         let list = NewList::of_collection(collection, size, self.depot.root());
         failed.map_or(Ok(()), Err)?;
-        list.map_err(|error| {
-            let path = names::item_list(collection.kind, &collection.name);
-            BundleError::in_file(Path::new(&path))(error).into()
-        })
+        list.map_err(cannot_list(collection.kind, &collection.name))
+    }
+
+    /// The size of a blob of the depot. On a dry run an absent one counts as empty.
+    fn size(&self, digest: &Sha256) -> Result<Option<u64>, DepotError> {
+        Ok(self.depot.size(digest)?.or(self.dry_run.then_some(0)))
     }
 }

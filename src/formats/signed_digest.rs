@@ -71,7 +71,7 @@ const WORTH_A_THREAD_BYTES: usize = 64 << 10;
 
 impl DigestKind {
     /// All kinds.
-    const ALL: [Self; 4] = [Self::Sha256, Self::Sha384, Self::Sha512, Self::Sha3];
+    pub const ALL: [Self; 4] = [Self::Sha256, Self::Sha384, Self::Sha512, Self::Sha3];
 
     /// The name in manifests and messages.
     pub fn as_str(self) -> &'static str {

@@ -67,7 +67,7 @@ pub fn read_collection<R: Read>(
     })
 }
 
-fn proof_line(proof: &Proof, size: u64) -> ProofLine {
+pub(super) fn proof_line(proof: &Proof, size: u64) -> ProofLine {
     let Proof { date, path, sha256, signed_by } = proof;
     let mut signed_by = signed_by.clone();
     signed_by.sort();

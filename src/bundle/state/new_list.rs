@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, IntoInnerError, Seek as _};
 use std::path::Path;
 
-use super::collections::write_collection;
+use super::collections::{proof_line, write_collection};
 use super::item_list::ItemListWriter;
 use super::line::ItemLine;
 use super::manifest::StateCollection;
 use crate::bundle::format_error::FormatError;
-use crate::collection::{Collection, Publish};
+use crate::collection::{Collection, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
 use crate::kind::Kind;
@@ -44,7 +44,7 @@ pub struct NewList {
     pub file: File,
 }
 
-/// Writes the items of a collection that has no proofs.
+/// Writes the proofs of a collection, then its items.
 pub struct NewListWriter {
     head: CollectionHead,
     list: ItemListWriter<BufWriter<File>>,
@@ -56,6 +56,11 @@ impl NewListWriter {
     pub fn create(head: CollectionHead, scratch: &Path) -> Result<Self, FormatError> {
         let list = ItemListWriter::new(BufWriter::new(tempfile::tempfile_in(scratch)?))?;
         Ok(Self { head, list, items: 0 })
+    }
+
+    /// Adds a proof of this size, in bytes.
+    pub fn proof(&mut self, proof: &Proof, size: u64) -> Result<(), FormatError> {
+        self.list.proof(&proof_line(proof, size))
     }
 
     /// Adds an item.

@@ -2,7 +2,7 @@
 
 use super::archives::host_architecture;
 use super::build_dep;
-use super::choice::{AptChoice, ChosenPackageFile, IndexText};
+use super::choice::{AptChoice, ChosenFiles, IndexText};
 use super::closure::{AbsentSeeds, ClosureIndex, ClosureInputs, ClosureRequest, Pin, UnusableEntry};
 use super::picked::PickedPackages;
 use super::suite::SuiteData;
@@ -23,7 +23,7 @@ pub(super) fn choose(
     source: &AptSource,
     suites: &[SuiteData],
     with: &CollectContext<'_>,
-) -> Result<Vec<ChosenPackageFile>, CollectError> {
+) -> Result<ChosenFiles, CollectError> {
     let AptChoice { chosen, left_out } =
         if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
     let name = &source.name;

@@ -16,14 +16,19 @@ mod picked;
 mod preferences;
 mod suite;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use self::archives::{Presence, WantedArchive};
-use self::choice::ChosenPackageFile;
+use self::choice::{ChosenFiles, ChosenPackageFile};
 use self::suite::SuiteData;
 use super::omission::Omission;
-use super::{CollectContext, CollectError, Selected};
-use crate::collection::{Collection, Item, Proof, Publish};
+use super::{CollectContext, CollectError, SelectedPlace, cannot_list};
+use crate::bundle::FormatError;
+use crate::bundle::state::ItemLine;
+use crate::bundle::state::line::ItemTag;
+use crate::bundle::state::new_list::{CollectionHead, NewList, NewListWriter};
+use crate::collection::{Proof, Publish};
+use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::mirror_list::MirroredFile;
@@ -33,11 +38,11 @@ use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::selection::{AptPlace, AptSource};
 
-/// Collects one source of the selection: a collection for each archive of it.
-pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
+/// Collects one source of the selection. Returns the item list of each archive of it.
+pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<NewList>, CollectError> {
     let mut notes = Vec::new();
     let found = match &source.place {
-        AptPlace::Folder(folder) => return Ok(vec![local::collect(source, folder, with)?]),
+        AptPlace::Folder(folder) => return Ok(vec![with.list(&local::collect(source, folder, with)?)?]),
         AptPlace::Archive { url, keyring } => vec![archives::of_url(source, url, keyring)?],
         AptPlace::SourceLists(lists) => {
             archives::name_archives(source, lists, lists::archives(source, lists, &mut notes, with)?)?
@@ -52,8 +57,10 @@ pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Coll
     with.tally.missing_indexes.borrow_mut().extend(missing);
     let chosen = choose::choose(source, &suites, with)?;
     let chosen = fetch(source, &archives, &suites, chosen, with)?;
-    let publish = source.publish;
-    archives.iter().enumerate().map(|(at, archive)| describe(publish, at, archive, &suites, &chosen, with)).collect()
+    let places = chosen.by_path();
+    let list =
+        |(at, archive)| CollectedArchive { at, archive, suites: &suites }.list(source.publish, &chosen, &places, with);
+    archives.iter().enumerate().map(list).collect()
 }
 
 /// Fetches the suites of the archives. Returns them with the archives that have any.
@@ -97,18 +104,38 @@ fn fetch(
     source: &AptSource,
     archives: &[WantedArchive],
     suites: &[SuiteData],
-    mut chosen: Vec<ChosenPackageFile>,
+    chosen: ChosenFiles,
     with: &CollectContext<'_>,
-) -> Result<Vec<ChosenPackageFile>, CollectError> {
-    let mut selected = Vec::with_capacity(chosen.len());
+) -> Result<ChosenFiles, CollectError> {
+    let urls = |place: usize| {
+        let found = chosen.get(place).and_then(|file| {
+            let archive = archives.get(suites.get(file.suite)?.archive)?;
+            Some(archive.file_urls(&file.upstream_path, &mirrored(&file, suites)))
+        });
+        found.unwrap_or_default()
+    };
+    let place =
+        |(place, file): (usize, ChosenPackageFile)| SelectedPlace { place, size: file.size, digest: file.digest };
+    let mut selected: Vec<SelectedPlace> = chosen.iter().enumerate().map(place).collect();
     // Of several archives that have a file the first is asked: the last of equal digests counts.
-    for file in chosen.iter().rev() {
-        let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
-        let urls = archive.file_urls(&file.upstream_path, &mirrored(file, suites));
-        selected.push(Selected { urls, size: file.size, digest: file.digest });
+    selected.reverse();
+    let lacking = with.fetch_available_places("fetching packages", selected, urls, source.missing)?;
+    match lacking.is_empty() {
+        true if chosen.is_empty() => Err(nothing_chosen(source).into()),
+        true => Ok(chosen),
+        false => leave_out(source, &chosen, &lacking, with),
     }
-    let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
-    let lacking: BTreeSet<_> = chosen.iter().filter(|file| lacking.contains(&file.digest)).map(package_of).collect();
+}
+
+/// Leaves out the packages that lack a file, and says so. Returns the files of the others.
+fn leave_out(
+    source: &AptSource,
+    chosen: &ChosenFiles,
+    lacking: &BTreeSet<SignedDigest>,
+    with: &CollectContext<'_>,
+) -> Result<ChosenFiles, CollectError> {
+    let of_lacking = chosen.iter().filter(|file| lacking.contains(&file.digest));
+    let lacking: BTreeSet<_> = of_lacking.map(|file| package_of(&file)).collect();
     let names: BTreeSet<_> =
         lacking.iter().map(|(_, name, version, architecture, _)| (name, version, architecture)).collect();
     let left_out = names.into_iter().map(|(name, version, architecture)| {
@@ -117,11 +144,9 @@ fn fetch(
         Omission::new(what, "upstream lists it and does not have it").noted(note)
     });
     with.tally.leave_out(Kind::Apt, &source.name, left_out);
-    chosen.retain(|file| !lacking.contains(&package_of(file)));
-    match chosen.is_empty() {
-        true => Err(nothing_chosen(source).into()),
-        false => Ok(chosen),
-    }
+    let mut kept = ChosenFiles::default();
+    chosen.iter().filter(|file| !lacking.contains(&package_of(file))).for_each(|file| kept.push(&file));
+    if kept.is_empty() { Err(nothing_chosen(source).into()) } else { Ok(kept) }
 }
 
 /// Makes the error of a source without packages to carry.
@@ -159,57 +184,87 @@ fn package_of(file: &ChosenPackageFile) -> (usize, String, String, String, Optio
     (file.suite, file.name.clone(), file.version.clone(), file.architecture.clone(), build)
 }
 
-/// What was collected from one archive.
-fn describe(
-    publish: Publish,
+/// An archive with its suites.
+struct CollectedArchive<'a> {
+    /// Its place among those of the source.
     at: usize,
-    archive: &WantedArchive,
-    suites: &[SuiteData],
-    chosen: &[ChosenPackageFile],
-    with: &CollectContext<'_>,
-) -> Result<Collection, CollectError> {
-    let mut files = BTreeMap::new();
-    let mut items: BTreeMap<PublishPath, Item> = BTreeMap::new();
-    for file in chosen {
-        let Some(suite) = suites.get(file.suite).filter(|suite| suite.archive == at) else { continue };
-        let sha256 = with.blob(&file.digest, file.size);
-        if files.insert(file.path.clone(), sha256).is_some_and(|other| other != sha256) {
-            return Err(Fault::unverified(format!("two different files claim the path {}", file.path)).into());
+    archive: &'a WantedArchive,
+    /// The suites of all archives of the source.
+    suites: &'a [SuiteData],
+}
+
+impl CollectedArchive<'_> {
+    /// Writes the item list of what was chosen from the archive. `places` are those of the chosen files, sorted by path.
+    fn list(
+        &self,
+        publish: Publish,
+        chosen: &ChosenFiles,
+        places: &[usize],
+        with: &CollectContext<'_>,
+    ) -> Result<NewList, CollectError> {
+        let failed = cannot_list(Kind::Apt, &self.archive.name);
+        let size = |sha256: Sha256| match with.size(&sha256)? {
+            Some(size) => Ok(size),
+            None => Err(failed(FormatError::Blob { digest: sha256, reason: "it is not in the depot" })),
+        };
+        let mut list = NewListWriter::create(self.head(publish, chosen), with.depot.root()).map_err(&failed)?;
+        let own = self.suites.iter().filter(|suite| suite.archive == self.at);
+        let mut proofs: Vec<Proof> = own.flat_map(|suite| suite.proofs(with)).collect();
+        proofs.sort_by(|a, b| a.path.cmp(&b.path));
+        for proof in &proofs {
+            list.proof(proof, size(proof.sha256)?).map_err(&failed)?;
         }
-        items.entry(file.path.clone()).or_insert_with(|| Item {
-            architecture: file.architecture.clone(),
-            file: file.path.clone(),
-            licence: String::new(), // an index does not say
-            details: Details::Deb {
-                component: (!suite.name.is_flat()).then(|| file.component.clone()),
-                suite: suite.name.clone(),
-            },
-            name: file.name.clone(),
-            proof: Some(suite.signed_file.clone()),
-            publisher: suite.release.origin.clone().unwrap_or_default(),
-            reason: file.reason.clone(),
-            source: file.source.clone(),
-            version: file.version.clone(),
-        });
+        let mut last: Option<(PublishPath, Sha256)> = None;
+        for file in places.iter().filter_map(|at| chosen.get(*at)) {
+            let Some(suite) = self.suites.get(file.suite).filter(|suite| suite.archive == self.at) else { continue };
+            let sha256 = with.blob(&file.digest, file.size);
+            match last.as_ref().filter(|(path, _)| *path == file.path) {
+                Some((_, other)) if *other == sha256 => continue,
+                Some((path, _)) => {
+                    return Err(Fault::unverified(format!("two different files claim the path {path}")).into());
+                }
+                None => last = Some((file.path.clone(), sha256)),
+            }
+            list.item(&item_line(file, sha256, size(sha256)?, suite)).map_err(&failed)?;
+        }
+        list.finish().map_err(failed)
     }
-    let mut proofs: Vec<Proof> =
-        suites.iter().filter(|suite| suite.archive == at).flat_map(|suite| suite.proofs(with)).collect();
-    proofs.sort_by(|a, b| a.path.cmp(&b.path));
-    let own = suites.iter().enumerate().filter(|(_, suite)| suite.archive == at);
-    let digests = own.flat_map(|(place, suite)| {
-        chosen.iter().filter(move |file| file.suite == place).map(|file| file.digest).chain(suite.digests())
-    });
-    Ok(Collection {
-        files,
-        items: items.into_values().collect(),
-        kind: Kind::Apt,
-        name: archive.name.clone(),
-        origin: Origin::Url(archive.origin()),
-        proofs,
-        publish,
-        second_digest: SignedDigest::second_kind(digests),
-        source: archive.name.clone(),
-    })
+
+    fn head(&self, publish: Publish, chosen: &ChosenFiles) -> CollectionHead {
+        let name = self.archive.name.clone();
+        let is_own = |suite: usize| self.suites.get(suite).is_some_and(|suite| suite.archive == self.at);
+        let of_files = chosen.iter().filter(|file| is_own(file.suite)).map(|file| file.digest);
+        let own = self.suites.iter().filter(|suite| suite.archive == self.at);
+        CollectionHead {
+            kind: Kind::Apt,
+            origin: Origin::Url(self.archive.origin()),
+            publish,
+            second_digest: SignedDigest::second_kind(of_files.chain(own.flat_map(SuiteData::digests))),
+            source: name.clone(),
+            name,
+        }
+    }
+}
+
+fn item_line(file: ChosenPackageFile, sha256: Sha256, size: u64, suite: &SuiteData) -> ItemLine {
+    ItemLine {
+        architecture: Some(file.architecture),
+        details: Details::Deb {
+            component: (!suite.name.is_flat()).then_some(file.component),
+            suite: suite.name.clone(),
+        },
+        licence: None, // an index does not say
+        name: file.name,
+        path: file.path,
+        proof: Some(suite.signed_file.clone()),
+        publisher: suite.release.origin.clone().filter(|origin| !origin.is_empty()),
+        reason: file.reason,
+        sha256,
+        size,
+        source: file.source,
+        tag: ItemTag::Item,
+        version: file.version,
+    }
 }
 
 /// The component that an index stands for.

@@ -54,8 +54,8 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
         let url = address::at(&repository.root, chosen.package.place_at_upstream())?;
         Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.digest })
     };
-    let selected = chosen.values().map(select).collect::<Result<_, CollectError>>()?;
-    let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
+    let selected = chosen.values().map(select).collect::<Result<Vec<_>, CollectError>>()?;
+    let lacking = with.fetch_available("fetching packages", &selected, source.missing)?;
     let is_lacking = |(_, chosen): &(&PublishPath, &Chosen)| lacking.contains(&chosen.package.digest);
     let left_out = chosen.iter().filter(is_lacking).map(|(path, _)| {
         let note = format!("left out {path}, which upstream lists and does not have");
