@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::process::Command;
 
 use crate::apt_client::run;
+use crate::memory;
 use crate::support::desk::{Desk, clean, end};
 use crate::support::skip::{Needs, skip};
 
@@ -62,4 +63,12 @@ fn seventy_thousand_equal_files_live_through_ten_generations() {
     let Some(out) = on_ext4(&desk, &script) else { return };
     let lines: Vec<&str> = out.lines().filter(|line| line.bytes().all(|byte| byte.is_ascii_digit())).collect();
     assert_eq!(lines, ["65000", "1", "70001"], "{out}");
+}
+
+#[test]
+fn exports_of_200_000_packages_stay_below_the_memory_limit() {
+    for more in ["packages = [\"package-3\"]", ""] {
+        let (_, mib) = memory::peak_of_export(200_000, 300, more);
+        assert!(mib <= memory::LIMIT_MIB, "{mib} MiB with {more:?}");
+    }
 }

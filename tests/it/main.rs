@@ -21,6 +21,7 @@ mod large;
 mod layers;
 mod maas;
 mod media;
+mod memory;
 mod openpgp;
 mod orders;
 mod output;
