@@ -23,7 +23,7 @@ pub(crate) fn verify_text(manifest: &Manifest) -> String {
 /// The text below the head. Lines that are indented by four blanks are commands, and nothing else is.
 const BODY: &str = r#"
 You need the builder's public key (builder.pub, by another way than this medium) and the usual tools: ssh-keygen of OpenSSH 8.1 or
-newer, sha256sum, jq, tar, zstd, gpgv. Run the commands in the folder of this file, one step after the other, in one shell (sh is
+newer, sha256sum, jq, tar, zstd, gpgv, awk, and what indexes are compressed with. Run the commands in the folder of this file, one step after the other, in one shell (sh is
 enough). Where the bundle is on several media, do steps 1 and 2 on each of them, and the first command of step 3 on each of them
 with the same work folder. The commands take nothing for granted that step 1 or 2 has not checked: stop where one fails.
 
@@ -83,8 +83,17 @@ with the same work folder. The commands take nothing for granted that step 1 or 
     cat "$work/verdicts"
     [ "$(grep -c '^BAD' "$work/verdicts")" = 0 ]
 
-   What the signed files cover they name by digest: see `sha256sum` of the others, and the lists' "proof". Items without "proof" are
-   signed by nobody but the builder:
+   Go down from there: the signed text of an archive of packages names the indexes by digest, and these name the packages; that of an
+   image stream names the images. The last command prints the items of which no good signed file leads to their digest: none if all
+   that vouches for them is here, and all those below an index that the site holds or that is on another medium. Indexes that sign by
+   SHA-512 alone, and repositories of RPMs (repomd.xml names primary.xml, that names packages), are for `sha512sum` and your eyes.
+
+    plain() { k=$(grep -F " $2" "$work/signed" | cut -d ' ' -f 1); rm -f "$work/plain"; if grep -q '^-----BEGIN PGP SIGNED' "$1"; then gpgv -q -o "$work/plain" --keyring "$keys/$k.gpg" "$1" 2> "$work/left" || :; cat "$work/plain"; else cat "$1"; fi; }
+    jq -r '.collections[] | select(.kind == "apt" or .kind == "images") | "\(.kind) \(.name)"' manifest.json | while read -r k n; do zstd -dcq "items/$k-$n.jsonl.zst" | jq -r --arg p "$k/$n/" 'select(.type == "item" and has("proof")) | "\(.sha256)  \($p)\(.path)"'; done | sort -u > "$work/claimed"
+    grep '^good ' "$work/verdicts" | cut -d ' ' -f 2- | while read -r n; do f=$work/tree/$n; case $n in apt/*/*.gpg) continue ;; apt/*) c=$(printf %s "$n" | cut -d / -f 1,2); plain "$f" "$n" | awk -v d="${n%/*}/" '/^[^ ]/ { p = /^SHA256:/ } p && NF == 3 { print $1 "  " d $3 }' > "$work/listed"; (cd "$work/tree" && sha256sum --strict --ignore-missing -c "$work/listed" 2> "$work/left") | sed -n 's/: OK$//p' | grep -E '/(Packages|Sources)(\.[a-z0-9]+)?$' | while read -r i; do case $i in *.xz) xz -dc "$work/tree/$i" ;; *.gz) gzip -dc "$work/tree/$i" ;; *.bz2) bzip2 -dc "$work/tree/$i" ;; *.zst) zstd -dcq "$work/tree/$i" ;; *) cat "$work/tree/$i" ;; esac | awk -v c="$c/" 'function put(h, f) { gsub("/(\\./|/)+", "/", f); sub("^(\\./)+", "", f); if (h != "" && f != "") print h "  " c f } NF == 0 { put(h, f); for (i = 1; i <= n; i++) put(s[i], d t[i]); k = f = h = d = ""; n = 0; next } /^[^ \t]/ { k = tolower($1) } k == "filename:" { f = $2 } k == "sha256:" { h = $2 } k == "directory:" { d = (NF > 1) ? $2 "/" : "" } k == "checksums-sha256:" && NF == 3 { n++; s[n] = $1; t[n] = $3 } END { put(h, f); for (i = 1; i <= n; i++) put(s[i], d t[i]) }'; done ;; images/*.sjson) c=$(printf %s "$n" | cut -d / -f 1,2); plain "$f" "$n" | jq -r --arg c "$c/" '.. | objects | select(has("path") and has("sha256")) | "\(.sha256)  \($c)\(.path)"' ;; images/*.json) c=$(printf %s "$n" | cut -d / -f 1,2); jq -r --arg c "$c/" '.. | objects | select(has("path") and has("sha256")) | "\(.sha256)  \($c)\(.path)"' "$f" ;; esac; done | sort -u > "$work/vouched"
+    comm -23 "$work/claimed" "$work/vouched" | sed 's/^.\{66\}/not vouched for: /'
+
+   Items without "proof" are signed by nobody but the builder:
 
     for l in items/*.jsonl.zst; do zstd -dcq "$l" | jq -r 'select(.type == "item" and (has("proof") | not)) | "\(.name) \(.version)"'; done
 

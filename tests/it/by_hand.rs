@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use gapferry::bundle::packing::index::Encoding;
 use gapferry::bundle::state::stored_state::StoredState;
+use gapferry::collection::Collection;
 use gapferry::digest::Sha256;
+use gapferry::formats::apt::archive::IndexName;
 use gapferry::kind::Kind;
 use gapferry::site::Site;
 use gapferry::upstream::{DebSpec, build_deb};
@@ -91,7 +93,7 @@ fn flip(path: &Path, offset: u64) {
     file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
 }
 
-each_content!(verify_txt_checks_and_unpacks_with_stock_tools_alone);
+each_content_and_flat!(verify_txt_checks_and_unpacks_with_stock_tools_alone);
 fn verify_txt_checks_and_unpacks_with_stock_tools_alone(content: Arc<dyn Content>) {
     let long_names = content.long_names();
     let hand = Hand::new(content);
@@ -151,6 +153,10 @@ fn upstreams_signatures_count(hand: &Hand, bundle: &ReadBundle) {
     for item in unproven {
         assert!(words.contains(&format!("{} {}\n", item.name, item.version)), "{words}");
     }
+    assert!(!words.contains("not vouched for"), "{words}");
+    if collection.kind == Kind::Apt {
+        indexes_count(hand, collection);
+    }
     let Some(first) = signed.first() else { return };
     let file = hand.world.path("work/tree").join(collection.folder()).join(first.path.as_str());
     let (good, bad) = (fs::read(&file).unwrap(), hand.world.path("keys/else.gpg"));
@@ -164,6 +170,27 @@ fn upstreams_signatures_count(hand: &Hand, bundle: &ReadBundle) {
         fs::copy(&bad, hand.world.path(&format!("keys/{source}.gpg"))).unwrap();
     }
     assert!(!hand.follow(5).status.success(), "another key");
+}
+
+/// Fails unless packages count as vouched for only below indexes that the signed text names.
+fn indexes_count(hand: &Hand, collection: &Collection) {
+    let folder = hand.world.path("work/tree").join(collection.folder());
+    let is_index = |path: &str| IndexName::parse(path.trim_start_matches("./")).is_some();
+    let indexes = collection.proofs.iter().map(|proof| proof.path.as_str()).filter(|path| {
+        let below = path.strip_prefix("dists/").and_then(|path| path.split_once('/')).map_or(*path, |(_, below)| below);
+        is_index(below.rsplit_once("binary-").map_or(below.rsplit('/').next().unwrap(), |_| below))
+    });
+    let indexes: Vec<_> = indexes.map(|path| folder.join(path)).filter(|path| path.exists()).collect();
+    assert!(!indexes.is_empty());
+    for index in &indexes {
+        flip(index, 20);
+    }
+    let words = hand.passes(5);
+    let item = &collection.items[0];
+    assert!(words.contains(&format!("not vouched for: {}/{}\n", collection.folder(), item.file)), "{words}");
+    for index in &indexes {
+        flip(index, 20);
+    }
 }
 
 each_content_and_flat!(a_reader_in_python_unpacks_each_kind);
