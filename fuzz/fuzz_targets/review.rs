@@ -1,4 +1,4 @@
-//! What reviewers are shown of two states with any item lists: none of it panics, and all text forms are escaped.
+//! Difference, report and bills of materials of two states with any item lists: none of it panics, and all text forms are escaped.
 #![no_main]
 
 use std::fs;
