@@ -14,6 +14,7 @@ use crate::next_command::{self, ShellCommand};
 use crate::site::{Site, Status, Unanswered, UnansweredAddress, WaitingBundle, answering, status};
 use crate::terminal::safe;
 use crate::time::Time;
+use crate::trust::ReviewVerdict;
 
 /// Show what a site publishes, from which bundles, and what it waits for
 #[derive(Debug, clap::Args)]
@@ -73,8 +74,12 @@ fn render(site: &Site, status: &Status) -> String {
             continue;
         }
         let expired = if state.expires <= Time::now() { "  EXPIRED" } else { "" };
+        let emergency = match state.review.map(|review| review.verdict) {
+            Some(ReviewVerdict::Emergency) => "  APPROVED IN AN EMERGENCY, without the reviewers",
+            _ => "",
+        };
         text += &format!(
-            "  {name}: {}, newest accepted sequence {}, valid until {}{expired}\n",
+            "  {name}: {}, newest accepted sequence {}, valid until {}{expired}{emergency}\n",
             state.bundle, state.sequence, state.expires
         );
     }

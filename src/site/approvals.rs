@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use super::renewal::renewed_review;
+use super::state::{Generation, PublishedReview};
 use super::{Site, SiteError};
 use crate::bundle::approval_files;
 use crate::bundle::names;
@@ -130,10 +132,15 @@ impl Site {
             builder: &state.signer,
             alarms,
         };
-        let folder = self.root().join(APPROVALS_FOLDER).join(state.digest.to_hex());
+        self.review_of(subject)
+    }
+
+    /// Reviews a manifest, of which the bundle need not be here.
+    pub(super) fn review_of(&self, subject: ReviewSubject<'_>) -> Result<Review, SiteError> {
+        let folder = self.root().join(APPROVALS_FOLDER).join(subject.manifest.to_hex());
         let mut statements = approval_files::read_all(&folder).signed;
         statements.extend_from_slice(&self.assumed_approvals);
-        statements.retain(|signed| signed.statement.manifest == state.digest);
+        statements.retain(|signed| signed.statement.manifest == subject.manifest);
         Ok(self.newest_trust()?.review(subject, &statements, Time::now()))
     }
 
@@ -175,25 +182,35 @@ pub(super) fn refuse_rejected(site: &Site, state: &OpenState) -> Result<(), Site
     }
 }
 
-/// Fails if the bundle, all of which is in the depot, lacks approvals. Then it waits as a bundle without volumes.
-pub(super) fn require(site: &Site, state: &OpenState) -> Result<(), SiteError> {
+/// Returns the review by which a bundle, all of which is in the depot, may be published; `None` if the trust file asks for none. Fails
+/// if approvals are missing. Then the bundle waits as one without volumes.
+pub(super) fn require(
+    site: &Site,
+    state: &OpenState,
+    current: &Generation,
+) -> Result<Option<PublishedReview>, SiteError> {
     let (review, bundle) = (site.review(state)?, state.manifest.folder());
+    let log = site.root().join("audit.jsonl");
     if review.allows() {
-        if review.quorum.is_some() {
-            audit::append(&site.root().join("audit.jsonl"), "reviewed", &bundle, &review.to_string())?;
+        if review.quorum.is_none() {
+            return Ok(None);
         }
-        return Ok(());
+        audit::append(&log, "reviewed", &bundle, &review.to_string())?;
+        let (manifest, sequence, verdict) = (state.digest, state.manifest.sequence, review.verdict);
+        return Ok(Some(PublishedReview { manifest, sequence, verdict }));
+    }
+    if review.verdict == ReviewVerdict::Waiting
+        && let Some(renewed) = renewed_review(site, state, current)?
+    {
+        audit::append(&log, "renewal", &bundle, &format!("of what was approved as {}", renewed.manifest))?;
+        return Ok(Some(renewed));
     }
     keep_small_part(site, state)?;
-    let approve = next_command::approve(&bundle);
-    Err(Fault::new(
-        ErrorClass::ApprovalMissing,
-        format!(
-            "{bundle} is unpacked and not published: {review}; each of them runs `{approve}`, and `{}` takes what they sign",
-            next_command::import_approval(site.root())
-        ),
-    )
-    .into())
+    let (approve, import) = (next_command::approve(&bundle), next_command::import_approval(site.root()));
+    let text = format!(
+        "{bundle} is unpacked and not published: {review}; each of them runs `{approve}`, and `{import}` takes what they sign"
+    );
+    Err(Fault::new(ErrorClass::ApprovalMissing, text).into())
 }
 
 /// Writes the signature of the manifest and the item lists beside the manifest of an unfinished import, so that its folder is a bundle.

@@ -262,9 +262,10 @@ fn run(
     let unpack::Unpacked { second, repaired } =
         unpack::into_depot(site, incoming, &mut content, &depot, room_of_files, progress)?;
     note_repairs(site, state, &repaired)?;
-    approvals::require(site, state)?;
+    let review = approvals::require(site, state, &current)?;
     let before = current.clone();
-    let recipe = recipe(&content.state, current, second, allow, progress);
+    let mut recipe = recipe(&content.state, current, second, allow, progress);
+    recipe.names.entry(state.manifest.name.clone()).and_modify(|name| name.review = review);
     let unchanged = match options.held {
         HeldBlobs::Trusted => Unchanged::Stay,
         HeldBlobs::Reread => Unchanged::PublishedAnew,
@@ -297,6 +298,7 @@ pub(super) fn recipe<'a>(
         expires: manifest.expires,
         // The bundle is the builder's word that it is not earlier than this, if the clock is a little behind.
         verified: Time::now().max(manifest.created),
+        review: None,
     };
     names.insert(manifest.name.clone(), state);
     Recipe {

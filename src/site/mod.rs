@@ -60,6 +60,7 @@ mod publish;
 mod reachable;
 mod receipt;
 mod rehearsal;
+mod renewal;
 mod repair;
 mod republish;
 mod reuse;

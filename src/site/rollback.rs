@@ -78,6 +78,7 @@ fn names_after(current: &Generation, chosen: &[NameRollback]) -> BTreeMap<Label,
                 state.bundle.clone_from(&then.bundle);
                 state.expires = then.expires;
                 state.verified = then.verified;
+                state.review = then.review;
             }
             None => state.manifest = None,
         }

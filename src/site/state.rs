@@ -22,7 +22,7 @@ use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::storage::{ListedObject, StorageError, Store};
 use crate::time::Time;
-use crate::trust::Dates;
+use crate::trust::{Dates, ReviewVerdict};
 
 /// One state of the site, and all that the site remembers with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +140,21 @@ pub struct NameState {
     pub expires: Time,
     /// When upstream's proofs in the published manifest were checked first; a rollback checks them as of then.
     pub verified: Time,
+    /// The review of the published manifest; `None` if nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<PublishedReview>,
+}
+
+/// The review by which a manifest was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedReview {
+    /// The digest of the manifest that people approved: the published one, or one that it renews.
+    pub manifest: Sha256,
+    /// The sequence of that manifest.
+    pub sequence: Sequence,
+    /// The verdict: by the quorum of reviewers, or by that of the role emergency.
+    pub verdict: ReviewVerdict,
 }
 
 /// One published collection.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::alarm_set::AlarmSet;
 use super::approval::{Approval, Decision, SignedApproval};
@@ -33,7 +33,7 @@ pub struct ReviewSubject<'a> {
 }
 
 /// The result of a review.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReviewVerdict {
     /// The trust file asks for no review.

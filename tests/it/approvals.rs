@@ -131,6 +131,14 @@ fn an_emergency_is_named_as_one() {
     desk.import(&desk.path(FIRST)).ok();
     let log = fs::read_to_string(desk.path("site/audit.jsonl")).unwrap();
     assert!(log.contains("approved in an EMERGENCY by dora"), "{log}");
+    let status = desk.run("status --site site").ok().out;
+    assert!(status.contains("APPROVED IN AN EMERGENCY"), "{status}");
+    let json = desk.run("status --site site --json").ok().json();
+    assert_eq!(json["names"]["base"]["review"]["verdict"], "emergency");
+
+    // What the reviewers have not approved is not renewed without them.
+    let next = desk.export("--force --json").ok().json()["bundle"].as_str().unwrap().to_owned();
+    desk.import(&desk.path(&next)).says(Exit::ApprovalMissing, &["approved by nobody"]);
 }
 
 #[test]
@@ -315,6 +323,60 @@ fn a_newer_bundle_replaces_one_that_waits() {
     let late = approve(&desk, "anna", "--out papers")["file"].as_str().unwrap().to_owned();
     desk.run(&format!("import {late} --site site")).ok();
     desk.import(&desk.path(FIRST)).says(Exit::Refused, &["sequence"]);
+}
+
+/// The next bundle, which has the same content.
+fn renewal(desk: &Desk) -> std::path::PathBuf {
+    desk.path(desk.export("--force --json").ok().json()["bundle"].as_str().unwrap())
+}
+
+#[test]
+fn a_renewal_asks_nobody() {
+    let desk = desk();
+    ["anna", "bert"].iter().for_each(|person| drop(approve(&desk, person, "")));
+    desk.import(&desk.path(FIRST)).ok();
+    for sequence in [2, 3] {
+        desk.import(&renewal(&desk)).ok();
+        let json = desk.run("status --site site --json").ok().json();
+        assert_eq!(
+            (&json["names"]["base"]["sequence"], &json["names"]["base"]["review"]["sequence"]),
+            (&json!(sequence), &json!(1))
+        );
+    }
+    assert!(fs::read_to_string(desk.path("site/audit.jsonl")).unwrap().contains("\"event\":\"renewal\""));
+
+    // A signed file that upstream has made again is a renewal, and another package is not.
+    let release = |version: &str| {
+        let mut upstream = Upstream::new("Demo", &["amd64"]);
+        upstream.add("stable", "main", DebSpec::new("hello", version, "amd64"));
+        desk.archive("up", &mut upstream, &["stable"]);
+    };
+    release("1.0-1");
+    desk.import(&renewal(&desk)).ok();
+    release("1.0-2");
+    desk.import(&renewal(&desk)).says(Exit::ApprovalMissing, &["approved by nobody"]);
+    release("1.0-1");
+    desk.import(&renewal(&desk)).ok();
+
+    // It is not valid for longer than what was approved.
+    let selection = desk.path("online/selection.toml");
+    let text = fs::read_to_string(&selection).unwrap();
+    fs::write(&selection, format!("expires = \"100 days\"\n{text}")).unwrap();
+    desk.import(&renewal(&desk)).says(Exit::ApprovalMissing, &["approved by nobody"]);
+    fs::write(&selection, &text).unwrap();
+    desk.import(&renewal(&desk)).ok();
+
+    // A reviewer who rejects what was approved stops renewals of it, and so does a revocation.
+    desk.run(&format!("reject {FIRST} --key carl.key --reason no --out papers")).ok();
+    let mut files = fs::read_dir(desk.path("papers")).unwrap().map(|entry| entry.unwrap().path());
+    let rejection = files.find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
+    desk.run(&format!("import {} --site site", rejection.display())).ok();
+    desk.import(&renewal(&desk)).says(Exit::ApprovalMissing, &["approved by nobody"]);
+    desk.run(&format!("reject {FIRST} --key carl.key --withdraw --number 2")).ok();
+    desk.import(&desk.path(FIRST)).says(Exit::Refused, &["sequence"]);
+    desk.import(&renewal(&desk)).ok();
+    change_trust(&desk, 3, "--revoke bert.key.pub");
+    desk.import(&renewal(&desk)).says(Exit::ApprovalMissing, &["approved by nobody"]);
 }
 
 #[test]

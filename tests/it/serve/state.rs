@@ -36,6 +36,7 @@ fn expires(desk: &Desk, seconds: i64) {
         bundle: "dc1-base-000042".to_owned(),
         expires: Time::now().plus(seconds),
         verified: Time::now(),
+        review: None,
     };
     generation.names.insert("base".parse().unwrap(), state);
     fs::write(file, generation.to_json()).unwrap();
