@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Workspace, WorkspaceError};
 use crate::bundle::packing::totals::PackingTotals;
-use crate::bundle::packing::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
+use crate::bundle::packing::{MAX_PACKING_BYTES, MAX_PACKINGS, MAX_VOLUMES, Packing};
 use crate::bundle::state::Manifest;
 use crate::bundle::verify_text::MAX_VERIFY_BYTES;
 use crate::bundle::{BundleError, FormatError, names};
@@ -63,11 +63,16 @@ impl Workspace {
         let history = self.lists(&manifest.site, &manifest.name);
         let mut packings = history.packings(manifest.epoch, manifest.sequence)?;
         packings.retain(|other| other.packing != noted.packing);
-        if packings.len() >= MAX_PACKINGS {
-            let reason = FormatError::TooMany { cap: MAX_PACKINGS as u64, what: "packings" };
-            return Err(BundleError::in_file(folder)(reason).into());
-        }
         packings.push(noted);
+        let volumes = packings.iter().map(|packing| packing.indexes.len()).sum();
+        for (count, cap, what) in
+            [(packings.len(), MAX_PACKINGS, "packings"), (volumes, MAX_VOLUMES, "volumes in all packings")]
+        {
+            if count > cap {
+                let reason = FormatError::TooMany { cap: cap as u64, what };
+                return Err(BundleError::in_file(folder)(reason).into());
+            }
+        }
         history.note_packings(manifest.epoch, manifest.sequence, &packings)
     }
 

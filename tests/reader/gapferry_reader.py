@@ -584,7 +584,7 @@ def finder(folders):
 def read_packings(folders, find, state, key, blobs):
     names = sorted({one.name for folder in folders for one in (folder / "packings").glob("*") if one.is_dir()})
     need(len(names) <= 64, "too many packings")
-    report = []
+    report, volumes = [], 0
     for name in names:
         place = f"packings/{name}"
         signed, signature = find(f"{place}/packing.json", MAX_PACKING), find(f"{place}/packing.json.sig", MAX_SIGNATURE)
@@ -596,6 +596,8 @@ def read_packings(folders, find, state, key, blobs):
         except Refused as error:
             report.append({"absent": str(error), "id": name})
             continue
+        volumes += len(packing["volumes"])
+        need(volumes <= 40000, "too many volumes")
         read, missing = [], []
         for number, volume in enumerate(packing["volumes"], 1):
             file, index = f"{place}/volume-{number:03}.tar", f"{place}/volume-{number:03}.idx"
@@ -621,7 +623,7 @@ def receive(stream, folder):
     """Unpacks a stream into a folder. Names and sizes of headers are believed up to the caps; all else is checked afterwards."""
     caps = [
         (r"trust/\d+\.json", 64 * KIB), (r"trust/\d+\.json\.sig", 32 * KIB), (r"manifest\.json", MAX_MANIFEST), (r"items/[a-z0-9-]+\.jsonl\.zst", MAX_STORED_LIST),
-        (r"approvals/[0-9a-f]{16}-\d+\.json", 64 * KIB), (r"packings/[0-9a-f]{12}/packing\.json", MAX_PACKING),
+        (r"approvals/[0-9a-f]{16}-\d+-[0-9a-f]{12}\.json", 64 * KIB), (r"packings/[0-9a-f]{12}/packing\.json", MAX_PACKING),
         (r"packings/[0-9a-f]{12}/volume-\d{3,4}\.idx", MAX_STORED_LIST), (r"[a-z0-9/.-]+\.sig", MAX_SIGNATURE),
         (r"packings/[0-9a-f]{12}/volume-\d{3,4}\.tar", 2**53 - 1), (r"SHA256SUMS|VERIFY\.txt", 16 * MIB),
     ]  # fmt: skip

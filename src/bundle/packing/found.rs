@@ -7,7 +7,7 @@ use super::index::{PartLine, VOLUME_INDEX_CAPS};
 use super::totals::each_part;
 use super::volume_files::{VolumeFiles, WrongSize};
 use super::volume_parts::{VolumeParts, VolumePlace};
-use super::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
+use super::{MAX_PACKING_BYTES, MAX_PACKINGS, MAX_VOLUMES, Packing};
 use crate::bundle::folder::{gone_folder, open, read_small};
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::state::lists::BlobWalk;
@@ -67,12 +67,16 @@ impl PackedState<'_> {
         &self,
         mut is_builder: impl FnMut(&PublicKey) -> Result<(), BundleError>,
     ) -> Result<PackingSearch, BundleError> {
-        let mut search = PackingSearch::default();
+        let (mut search, mut volumes) = (PackingSearch::default(), 0);
         for id in self.ids()? {
             let mut failures = Vec::new();
             for folder in self.folders.iter().map(|folder| folder.join(names::PACKINGS).join(&id)) {
                 match self.open(&id, &folder, &mut is_builder) {
                     Ok(Some(found)) => {
+                        volumes += found.packing.volumes.len();
+                        if volumes > MAX_VOLUMES {
+                            return Err(self.too_many(MAX_VOLUMES, "volumes in all packings"));
+                        }
                         search.found.push(found);
                         failures.clear();
                         break;
@@ -107,12 +111,14 @@ impl PackedState<'_> {
             }
         }
         match ids.len() > MAX_PACKINGS {
-            true => {
-                let path = self.folders.first().map(|folder| folder.join(names::PACKINGS)).unwrap_or_default();
-                Err(BundleError::in_file(&path)(FormatError::TooMany { cap: MAX_PACKINGS as u64, what: "packings" }))
-            }
+            true => Err(self.too_many(MAX_PACKINGS, "packings")),
             false => Ok(ids.into_iter().collect()),
         }
+    }
+
+    fn too_many(&self, cap: usize, what: &'static str) -> BundleError {
+        let path = self.folders.first().map(|folder| folder.join(names::PACKINGS)).unwrap_or_default();
+        BundleError::in_file(&path)(FormatError::TooMany { cap: cap as u64, what })
     }
 
     fn open(

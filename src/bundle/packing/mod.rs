@@ -29,6 +29,8 @@ pub const MAX_PACKING_BYTES: u64 = 8 << 20;
 pub const MAX_PACKING_VOLUMES: u64 = 9999;
 /// The most packings of a state in one bundle.
 pub const MAX_PACKINGS: usize = 64;
+/// The most volumes of all packings of a state in one bundle.
+pub const MAX_VOLUMES: usize = 40_000;
 /// The smallest volume size, in bytes.
 pub const MIN_VOLUME_SIZE: u64 = 64 << 10;
 const MAX_BASES: u64 = 64;

@@ -4,12 +4,15 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gapferry::bundle::packing::PackingParameters;
+use gapferry::bundle::packing::volume_files::WrongSize;
 use gapferry::digest::Sha256;
+use gapferry::error_class::causes;
 use gapferry::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, sign};
 use serde_json::{Value, json};
 
 use super::{SMALL, mixed, read_all};
-use crate::support::bundles::{PackOptions, Packer, Tree, WrittenBundle};
+use crate::support::bundles::{PackOptions, Packer, Tree, WrittenBundle, open};
 
 /// A change of the text, and what is said of it.
 type Lie<T> = (&'static str, fn(&mut T));
@@ -188,6 +191,31 @@ fn packings_that_contradict_the_format_are_refused() {
         });
     }
     forge.packer.assert_python_refuses(&forge.forged.borrow());
+}
+
+#[test]
+fn more_volumes_than_are_allowed_in_all_packings_are_refused() {
+    let forge = Forge::new();
+    let mut packing = json_of(&forge.packing.join("packing.json"));
+    packing["volumes"] = json!(vec![packing["volumes"][0].clone(); 9999]);
+    let folders = forge.bundle.folder.join("packings");
+    let write = |number: u64| {
+        let mut value = packing.clone();
+        value["parameters"]["volume_size"] = json!((64 << 10) + 512 * number);
+        let parameters: PackingParameters = serde_json::from_value(value["parameters"].clone()).unwrap();
+        let folder = folders.join(parameters.id().unwrap());
+        fs::create_dir(&folder).unwrap();
+        forge.sign(&folder.join("packing.json"), PACKING_NAMESPACE, &value);
+    };
+    fs::remove_dir_all(&forge.packing).unwrap();
+    (1..=4).for_each(write);
+    let is_builder = |_: &_| Ok(());
+    let search = |bundle: &Path| open(bundle).unwrap().packings(WrongSize::Missing, is_builder);
+    assert_eq!(search(&forge.bundle.folder).unwrap().found.len(), 4);
+    write(5);
+    let refused = causes(&search(&forge.bundle.folder).unwrap_err()).join(": ");
+    assert!(refused.contains("more than 40000 volumes in all packings"), "{refused}");
+    forge.packer.assert_python_refuses(&[("too many volumes".to_owned(), forge.bundle.folder.clone())]);
 }
 
 #[test]
