@@ -43,6 +43,7 @@ fn receive(bytes: Vec<u8>) -> Result<(), BundleError> {
     let (stream, scratch) = (BundleStream::new(Box::new(Cursor::new(bytes))), std::env::temp_dir());
     stream.trust_files();
     let state = SignedState::receive(&stream)?.trusted(|_| Ok::<_, BundleError>(()))?;
+    stream.approvals()?;
     let (lists, blobs) = state.check_lists(stream.lists(&state.manifest, &scratch)?, |_, _| Ok(()))?;
     while let Some(packing) = state.next_packing(&stream, |_| Ok(()))? {
         unpack_stream(&stream, &packing, &mut lists.walk(&blobs), &CheckOnly, &scratch, &Progress::hidden())?;

@@ -108,7 +108,7 @@ fn is_above_limit(error: &io::Error) -> bool {
 /// The number of threads of a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DecoderThreads {
-    /// That of the caller.
+    /// The caller alone.
     Callers,
     /// One for each core, for the blocks of a large .xz.
     OnePerCore,

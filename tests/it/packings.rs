@@ -414,6 +414,7 @@ fn receive(bytes: Vec<u8>, memory: &Memory) -> Result<(), BundleError> {
     let stream = BundleStream::new(Box::new(Cursor::new(bytes)));
     stream.trust_files();
     let state = SignedState::receive(&stream)?.trusted(|_| Ok::<_, BundleError>(()))?;
+    stream.approvals()?;
     let files = stream.lists(&state.manifest, dir.path())?;
     let (lists, blobs) = state.check_lists(files, |_, _| Ok(()))?;
     while let Some(packing) = state.next_packing(&stream, |_| Ok(()))? {
@@ -429,7 +430,9 @@ fn a_stream_is_the_bundle() {
     let bundle = packer.state("out", 1, &tree);
     packer.pack(&bundle, PackOptions::full(SMALL)).unwrap();
     packer.pack(&bundle, PackOptions::full(2 * SMALL)).unwrap();
-    for (folder, file) in [("trust", "2.json"), ("trust", "2.json.sig"), ("approvals", "0123456789abcdef-1.json")] {
+    for (folder, file) in
+        [("trust", "2.json"), ("trust", "2.json.sig"), ("approvals", "0123456789abcdef-1-0123456789ab.json")]
+    {
         fs::create_dir_all(bundle.folder.join(folder)).unwrap();
         fs::write(bundle.folder.join(folder).join(file), "{}").unwrap();
     }

@@ -6,7 +6,7 @@ use super::{Carrier, says};
 
 /// Makes recovery files. A small disk holds three volumes with theirs.
 const PROTECT: &str = "gapferry protect $B --recovery 10% --spare-volumes 1 --quiet >&2\n\
-    small() { disk $1 size=500k; }; big() { disk $1 size=10m; }; has() { (cd $1/$N/$P && echo $1 *.rec); }\n";
+    small() { disk $1 size=520k; }; big() { disk $1 size=10m; }; has() { (cd $1/$N/$P && echo $1 *.rec); }\n";
 
 /// The lines of stdout that are JSON.
 fn values(out: &str) -> Vec<Value> {
