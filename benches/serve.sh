@@ -72,7 +72,8 @@ local n = 0
 request = function()
     n = (n + 1) % 23
     local first = n * 4194304
-    return wrk.format("GET", "/files/bench/large.deb", { ["Range"] = "bytes=" .. first .. "-" .. (first + 4194303) })
+    local range = "bytes=" .. first .. "-" .. (first + 4194303)
+    return wrk.format("GET", "/files/bench/large.deb", { ["Range"] = range, ["If-Range"] = os.getenv("ETAG") })
 end
 LUA
     touch "$work/complete"
@@ -116,19 +117,33 @@ url() {
 
 # measure COMPARISON SERVER: one number, requests or bytes a second.
 measure() {
-    local url unit out
+    local url unit out tag
     url=$(url "$1" "$2")
     case ${1#tls-} in
     small-50) out=$(wrk -t2 -c50 -d"${seconds}s" -s "$work/small.lua" "$url") unit=Requests ;;
     small-500) out=$(wrk -t2 -c500 -d"${seconds}s" -s "$work/small.lua" "$url") unit=Requests ;;
     large) out=$(wrk -t2 -c4 -d"${seconds}s" "$url/files/bench/large.deb") unit=Transfer ;;
-    ranges) out=$(wrk -t2 -c50 -d"${seconds}s" -s "$work/ranges.lua" "$url") unit=Transfer ;;
+    ranges)
+        tag=$(etag "$url/files/bench/large.deb")
+        out=$(ETAG=$tag wrk -t2 -c50 -d"${seconds}s" -s "$work/ranges.lua" "$url") unit=Transfer
+        ;;
     esac
     if grep -q -e 'Non-2xx' -e 'Socket errors' <<<"$out"; then say "$1 $2: $(grep -e Non-2xx -e 'Socket errors' <<<"$out")"; fi
     python3 -c '
 import re, sys
 text = re.search(sys.argv[1] + r"/sec:\s+([0-9.]+)([KMG]?)", sys.stdin.read())
 print(float(text[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[text[2]])' "$unit" <<<"$out"
+}
+
+# The entity tag of a file. A file that may change under its name is sent whole, unless a client says of which file it wants a range.
+etag() {
+    local tag
+    tag=$(curl -sfI "$1" | tr -d '\r' | sed -n 's/^etag: //Ip')
+    [ "$(curl -s -o /dev/null -w '%{http_code}' -r 0-1 -H "If-Range: $tag" "$1")" = 206 ] || {
+        say "$1: a range is not answered as one"
+        exit 1
+    }
+    echo "$tag"
 }
 
 # Resident memory of a server and its workers, in KiB.
