@@ -74,7 +74,7 @@ impl<'a, C: Fn(&Path) -> Command> Killing<'a, C> {
         let (mut kills, folder) = (0, self.root.join("killed"));
         for point in &self.points {
             let command = self.command(&folder);
-            kills += usize::from(kill_at(&command, point).is_some());
+            kills += usize::from(kill_at(&command, point, self.exit).is_some());
             judge(&mut Killed { folder: &folder, point, command });
         }
         eprintln!("{what}: {kills} were killed");

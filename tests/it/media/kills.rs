@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::digest::Sha256;
 use serde_json::Value;
 
@@ -52,7 +53,7 @@ fn a_killed_copy_is_finished_by_the_same_command() {
     let (mut kills, folder) = (0, &carrier.desk.path("killed"));
     for point in &points {
         let mut copy = copy(folder);
-        kills += usize::from(kill_at(&copy, point).is_some());
+        kills += usize::from(kill_at(&copy, point, Exit::Done).is_some());
         for side in ["a", "b"].map(|side| folder.join(side).join(BUNDLE)).iter().filter(|side| side.exists()) {
             for file in paths(side).iter().filter(|file| file.ends_with(".tar") || file.ends_with(".rec")) {
                 assert_eq!(digest(&side.join(file)), digest(&bundle.join(file)), "{point:?}: {file}");
