@@ -33,8 +33,9 @@ const MAX_SHOWN_ALARMS: usize = 20;
 /// Approve a bundle: sign a statement that a site counts towards its quorum of reviewers
 ///
 /// Each alarm of the bundle against what the site publishes needs a reason: a site computes the alarms again, and an approval that
-/// leaves one out does not count. The small part of the bundle is enough: manifest, item lists and trust files. The statement is written to the bundle's folder
-/// `approvals`, or to --out where the medium is read-only. An import takes it with the bundle, or alone.
+/// leaves one out does not count. The small part of the bundle is enough: manifest, item lists and trust files. The statement is
+/// written to the bundle's folder `approvals`, or to --out where the medium is read-only. An import takes it with the bundle, or
+/// alone.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gapferry approve /media/usb/dc1-base-000042 --against dc1-base-000041 --key anna.key --ticket CHG-4711\n  \

@@ -79,7 +79,7 @@ impl<'a> Incoming<'a> {
         self.lists(site.root())
     }
 
-    /// Opens the lists of these collections, if they are here.
+    /// Opens the lists of these collections that are here as they were stored. A damaged one is taken from the bundle.
     fn held_lists(
         &self,
         depot: &Depot,
@@ -90,6 +90,7 @@ impl<'a> Incoming<'a> {
             let stored = self.state.manifest.collections.get(*index).map(|collection| collection.list.stored);
             if let Some(stored) = stored
                 && depot.has_good(&stored.sha256, stored.size)?
+                && depot.is_intact(&stored.sha256)?
             {
                 held.insert(*index, depot.open_blob(&stored.sha256)?);
             }

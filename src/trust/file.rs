@@ -79,7 +79,7 @@ pub enum Role {
     Builder,
     /// Statements of reviewers.
     Reviewer,
-    /// Approvals when there is no time for a review.
+    /// Approvals without a review, when a bundle cannot wait for one.
     Emergency,
     /// Trust files.
     Root,

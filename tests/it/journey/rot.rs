@@ -339,6 +339,21 @@ fn a_delta_leaves_a_collection_that_stays_alone_until_a_check_has_found_somethin
 }
 
 #[test]
+fn a_delta_replaces_the_damaged_item_list_of_a_collection_that_stays() {
+    let (desk, _) = two_collections();
+    desk.run("confirm dc1-base-000001 --workspace online/workspace").ok();
+    let delta = desk.bundle();
+    let list = digest(&delta.join("items/files-b.jsonl.zst")).to_hex();
+    let stored = desk.path(&format!("site/depot/sha256/{}/{list}", &list[..2]));
+    let bytes = fs::read(&stored).unwrap();
+    fs::write(&stored, vec![0; bytes.len()]).unwrap();
+    desk.import(&delta).ok();
+    assert_eq!(fs::read(&stored).unwrap(), bytes);
+    assert_eq!(repaired(&desk).len(), 1, "the older generation has a link to the damaged file");
+    desk.run("site check --site site").ok();
+}
+
+#[test]
 fn a_full_bundle_brings_back_a_lost_blob_of_a_collection_that_stays() {
     let (desk, blob) = two_collections();
     fs::remove_file(&blob).unwrap();

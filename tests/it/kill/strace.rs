@@ -98,7 +98,7 @@ fn place(arguments: &str) -> String {
     path.split('/').take(3).map(kind).collect::<Vec<_>>().join("/")
 }
 
-/// Runs `command` until the point; none if it never came there, and ended by itself as it does undisturbed.
+/// Runs `command` until the point. Returns `None` if the command never came there, and ended as it does undisturbed.
 pub(crate) fn kill_at(command: &Command, point: &Point, undisturbed: Exit) -> Option<()> {
     let inject = format!("inject={}:signal=SIGKILL:when={}", point.call, point.nth);
     let Output { status, stderr, .. } = output(&mut traced(command, &["-o", "/dev/null", "-e", &inject]));
