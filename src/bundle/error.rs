@@ -46,7 +46,7 @@ pub enum BundleError {
         "{} is not the one that the bundle was made with: run no command from it, and copy the bundle again", path.display()
     )]
     WrongVerifyText { path: PathBuf },
-    #[error("{} is no statement of a reviewer", path.display())]
+    #[error("{} is not a statement of a reviewer", path.display())]
     BadApproval { path: PathBuf, source: Box<TrustError> },
     #[error("there is no {}: copy the bundle again", path.display())]
     ListMissing { path: PathBuf },

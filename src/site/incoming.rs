@@ -60,9 +60,9 @@ impl<'a> Incoming<'a> {
         Ok(self.incoming_state(lists, blobs))
     }
 
-    /// Reads and checks the item lists, but those of the `unchanged` collections: the site checked them when it published them, and
-    /// it looks at their blobs in `site check`. They are read too if the bundle carries anything of them, and from a stream, of which
-    /// nobody knows what comes.
+    /// Reads and checks the item lists, but not those of the `unchanged` collections. The site checked these when it published them,
+    /// and `site check` looks at their blobs. Reads all lists if the bundle carries a blob that the others do not name. Reads all of a
+    /// stream too: nobody knows yet what it carries.
     pub(super) fn changed_lists(
         &self,
         site: &Site,

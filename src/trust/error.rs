@@ -32,7 +32,7 @@ pub enum TrustError {
     WrongNamespace { found: String, wanted: &'static str },
     #[error("the signature by {key} does not match: the file or the signature was altered")]
     BadSignature { key: String },
-    #[error("it is no statement of a reviewer: {reason}")]
+    #[error("it is not a statement of a reviewer: {reason}")]
     MalformedApproval { reason: String },
     #[error("ssh-keygen did not sign with {}: {reason}", key.display())]
     NotSigned { key: PathBuf, reason: String },

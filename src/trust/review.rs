@@ -75,8 +75,8 @@ impl Review {
 impl TrustFile {
     /// Judges the statements on a bundle at the time `now`.
     ///
-    /// Of each person the statement with the highest number counts. Of two with that number only a rejection counts. A person whose key built the bundle is no reviewer of it, but
-    /// may reject it. Rejections stand whoever else approves.
+    /// Of each person the statement with the highest number counts. Of two with that number only a rejection counts. A person whose
+    /// key built the bundle does not review it, but may reject it. Rejections stand whoever else approves.
     pub fn review(&self, subject: ReviewSubject<'_>, statements: &[SignedApproval], now: Time) -> Review {
         let builder = self.find(subject.builder).map(|(person, _)| person);
         let (mut newest, mut not_counted) = (BTreeMap::<&Label, Vec<&SignedApproval>>::new(), Vec::new());

@@ -64,7 +64,7 @@ fn package(item: &ItemLine, name: &str, version: &str, architecture: Option<&str
     let (mut rest, mut name) = (version, std::borrow::Cow::from(name));
     let package_type = match &item.details {
         Details::Rpm { .. } => {
-            // The epoch is no part of an RPM's version there.
+            // An RPM's version has no epoch there.
             if let Some((epoch, version)) = version.split_once(':') {
                 rest = version;
                 qualifiers.extend((epoch != "0").then(|| Qualifier { key: "epoch", value: epoch.into() }));
