@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::Deserialize;
 use serde_json::json;
 
 use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::{Output, note};
+use super::report_subject::ReportSubject;
 use super::reviewed::{open_after, open_one};
 use super::signing::sign_text;
 use crate::bundle::state::{OpenState, SignedState};
@@ -19,14 +19,11 @@ use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::label::Label;
 use crate::review::{ID_DIGITS, compare};
-use crate::storage::read_named;
 use crate::time::Time;
 use crate::trust::{
     APPROVAL_NAMESPACE, AlarmSet, Approval, Decision, PublicKey, Role, SignedApproval, TrustFile, verify,
 };
 
-/// The largest report that is read, in bytes.
-const MAX_REPORT_BYTES: u64 = 1 << 30;
 /// The most alarms that an error names.
 const MAX_SHOWN_ALARMS: usize = 20;
 
@@ -131,17 +128,6 @@ impl FromStr for Acknowledgement {
     }
 }
 
-/// The part of a `report.json` that says which bundle it is on.
-#[derive(Deserialize)]
-struct ReportSubject {
-    bundle: ReportedBundle,
-}
-
-#[derive(Deserialize)]
-struct ReportedBundle {
-    manifest: Sha256,
-}
-
 pub(super) fn approve(args: &ApproveArgs, out: &Output) -> Result<(), Failure> {
     make(&args.common, out, |folder, statement| {
         let report = args.report.as_ref().map(|path| report_digest(path, &statement)).transpose()?;
@@ -158,14 +144,13 @@ pub(super) fn reject(args: &RejectArgs, out: &Output) -> Result<(), Failure> {
 
 /// Returns the digest of a report. Fails if it is on another bundle.
 fn report_digest(path: &Path, statement: &Approval) -> Result<Sha256, Failure> {
-    let (text, place) = (read_named(path, MAX_REPORT_BYTES)?, path.display());
-    let report: ReportSubject = serde_json::from_slice(&text)
-        .map_err(|error| Failure::usage(format_args!("{place} is not a report.json: {error}")))?;
-    match report.bundle.manifest == statement.manifest {
-        true => Ok(Sha256::of(&text)),
+    let ReportSubject { manifest, report } = ReportSubject::read(path)?;
+    match manifest == statement.manifest {
+        true => Ok(report),
         false => Err(Failure::usage(format_args!(
-            "{place} is the report of another bundle, with the manifest {}; this one has {}",
-            report.bundle.manifest, statement.manifest
+            "{} is the report of another bundle, with the manifest {manifest}; this one has {}",
+            path.display(),
+            statement.manifest
         ))),
     }
 }

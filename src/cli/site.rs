@@ -11,6 +11,7 @@ use super::output::{Output, note};
 use super::site_check;
 use super::site_key;
 use super::site_key::KeyAlgorithm;
+use super::site_log;
 use super::snap_roots::open_site;
 use super::trust::spoken;
 use crate::label::Label;
@@ -31,6 +32,7 @@ enum SiteCommand {
     Init(Init),
     Pin(PinArgs),
     Check(site_check::SiteCheckArgs),
+    Log(site_log::SiteLogArgs),
     RotateKey(site_key::RotateKeyArgs),
     Redate(site_key::RedateArgs),
 }
@@ -130,6 +132,7 @@ pub(super) fn run(args: SiteArgs, out: &Output, progress: &Progress) -> Result<(
     match args.command {
         SiteCommand::Init(args) => run_init(args, out),
         SiteCommand::Check(args) => site_check::run(&args, out, progress),
+        SiteCommand::Log(args) => site_log::run(&args, out),
         SiteCommand::RotateKey(args) => site_key::rotate(&args, out, progress),
         SiteCommand::Redate(args) => site_key::redate(&args, out, progress),
         SiteCommand::Pin(args) => run_pin(&args, out),

@@ -90,13 +90,43 @@ fn ended(start: u64, tail: &[u8], from: usize, line_break: usize) -> (u64, Vec<u
     (start + line_break as u64 + 1, tail.get(from..line_break).unwrap_or_default().to_vec())
 }
 
+/// A log whose chain holds.
+#[derive(Clone, Debug)]
+pub struct AuditChain {
+    /// Its records, in order.
+    pub records: Vec<AuditRecord>,
+    /// The digest of the last line, without its line break; of nothing if there is none.
+    pub head: Sha256,
+}
+
+impl AuditChain {
+    /// Returns the digest of line `count`, counted from 1: the head that the log had when it had so many records. Returns `None` if it
+    /// has fewer.
+    pub fn head_at(&self, count: usize) -> Option<Sha256> {
+        match self.records.get(count) {
+            Some(next) => Some(next.previous),
+            None => (count == self.records.len()).then_some(self.head),
+        }
+    }
+}
+
 /// Reads the log at `path` and checks its chain; returns its records, or the number of the first broken line.
 pub fn read(path: &Path) -> Result<Vec<AuditRecord>, StorageError> {
+    Ok(read_chain(path)?.records)
+}
+
+/// Does the same, and returns the head of the chain too.
+pub fn read_chain(path: &Path) -> Result<AuditChain, StorageError> {
     let text = match std::fs::read_to_string(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
         other => other.map_err(StorageError::io("read", path))?,
     };
-    let mut previous = Sha256::of(b"");
+    parse_chain(&text, path)
+}
+
+/// Checks the chain of a log's text, which was read from `path`.
+pub fn parse_chain(text: &str, path: &Path) -> Result<AuditChain, StorageError> {
+    let mut head = Sha256::of(b"");
     let mut records = Vec::new();
     for (number, line) in (1..).zip(text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'))) {
         let broken = |reason: String| StorageError::Damaged {
@@ -104,13 +134,13 @@ pub fn read(path: &Path) -> Result<Vec<AuditRecord>, StorageError> {
             reason: format!("line {number}: {reason}"),
         };
         let record: AuditRecord = serde_json::from_str(line).map_err(|e| broken(e.to_string()))?;
-        if record.previous != previous {
+        if record.previous != head {
             return Err(broken("it does not follow the line before it".to_owned()));
         }
-        previous = Sha256::of(line.as_bytes());
+        head = Sha256::of(line.as_bytes());
         records.push(record);
     }
-    Ok(records)
+    Ok(AuditChain { records, head })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod access;
 mod approvals;
 mod apt_client;
 mod assertions;
+mod audit_log;
 mod by_hand;
 mod cli;
 mod closure;

@@ -99,6 +99,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("trust sign", "keyN.json --key keyN"),
         ("trust apply", "keyN.json --site siteN"),
         ("site check", "--site siteN"),
+        ("site log", "--site siteN"),
         ("site pin", "siteN --source demo --keyring keyring.gpg"),
         ("import", "mediumN/BUNDLE --site siteN"),
         ("import", "again --site siteN"),
