@@ -14,6 +14,7 @@ use crate::workspace::Workspace;
 
 /// Remove old generations of a site, and what none needs any more; or of a workspace what no last bundle carries
 ///
+/// The evidence on a bundle stays for the days that `[evidence]` in site.toml sets, after the site used the bundle last.
 /// In a workspace, what an export that was interrupted has fetched goes too.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -36,27 +37,31 @@ pub(super) struct GcArgs {
 
 pub(super) fn run(args: &GcArgs, out: &Output) -> Result<(), Failure> {
     let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Apply };
-    let (generations, removed) = match (&args.workspace, &args.site) {
-        (Some(workspace), _) => (Vec::new(), Workspace::open_there(workspace)?.gc(mode)?),
-        (None, Some(site)) => {
-            let RemovedState { generations, blobs } = gc(&open_site(site)?, usize::from(args.keep), mode)?;
-            (generations, blobs)
+    let RemovedState { generations, blobs: removed, evidence } = match (&args.workspace, &args.site) {
+        (Some(workspace), _) => {
+            let blobs = Workspace::open_there(workspace)?.gc(mode)?;
+            RemovedState { generations: Vec::new(), blobs, evidence: Vec::new() }
         }
+        (None, Some(site)) => gc(&open_site(site)?, usize::from(args.keep), mode)?,
         (None, None) => return Err(Failure::usage("give --site SITE or --workspace DIR")),
     };
     let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
     let verb = if args.dry_run { "would remove" } else { "removed" };
     out.done(
         json!({
-            "generations": generations, "blobs": removed.blobs, "bytes": removed.bytes,
+            "generations": generations, "evidence": evidence, "blobs": removed.blobs, "bytes": removed.bytes,
             "dry_run": args.dry_run,
         }),
         &format!(
-            "{verb} {} generations ({}) and {} blobs, {}\n",
+            "{verb} {} generations ({}) and {} blobs, {}\n{}",
             numbers.len(),
             if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") },
             removed.blobs,
-            Bytes(removed.bytes)
+            Bytes(removed.bytes),
+            match evidence.len() {
+                0 => String::new(),
+                bundles => format!("{verb} the evidence on {bundles} bundles: {}\n", evidence.join(", ")),
+            }
         ),
     );
     Ok(())

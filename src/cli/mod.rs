@@ -12,6 +12,8 @@ mod copy;
 mod demo;
 mod diff;
 mod error;
+mod evidence;
+mod evidence_reports;
 mod exit;
 mod export;
 mod gc;
@@ -98,6 +100,7 @@ enum Command {
     Report(report::ReportArgs),
     Approve(approve::ApproveArgs),
     Reject(approve::RejectArgs),
+    Evidence(evidence::EvidenceArgs),
     Site(site::SiteArgs),
     Import(import::ImportArgs),
     Status(status::StatusArgs),
@@ -170,6 +173,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Report(args) => report::run(&args, &out),
         Command::Approve(args) => approve::approve(&args, &out),
         Command::Reject(args) => approve::reject(&args, &out),
+        Command::Evidence(args) => evidence::run(&args, &out),
         Command::Site(args) => site::run(args, &out, &progress),
         Command::Import(args) => import::run(&args, &out, &progress),
         Command::Status(args) => status::run(&args, &out),

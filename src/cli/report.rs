@@ -8,10 +8,10 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, write_json_line};
 use super::reviewed::{open_after, open_one};
-use crate::digest::Hashing;
+use crate::digest::{Hashing, Sha256};
 use crate::label::Label;
 use crate::review::{
-    Against, CycloneDxBom, KeyNames, ReportJson, ReviewReport, Sbom, SpdxDocument, compare, write_html,
+    Against, CycloneDxBom, KeyNames, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument, compare, write_html,
     write_report_text,
 };
 use crate::site::Site;
@@ -56,21 +56,8 @@ pub(super) fn run(args: &ReportArgs, out: &Output) -> Result<(), Failure> {
     let diff = compare(&before, &after, &scratch)?;
     let against = if args.against.is_some() { Against::State } else { Against::Nothing };
     let report = ReviewReport { diff, against, names };
-    modes::create_public_folders(&args.out).map_err(StorageError::io("create", &args.out))?;
-    let mut digest = None;
-    write(&args.out, "report.json", |to| {
-        let mut to = Hashing::new(to);
-        write_json_line(&ReportJson(&report), &mut to)?;
-        digest = Some(to.finish().1);
-        Ok(())
-    })?;
-    write(&args.out, "report.txt", |to| write_report_text(&report, to))?;
-    write(&args.out, "report.html", |to| write_html(&report, to))?;
-    let sbom = Sbom { state: &after, scratch: &scratch };
-    write(&args.out, "sbom.cdx.json", |to| Ok(write_json_line(&CycloneDxBom(&sbom), to)?))?;
-    write(&args.out, "sbom.spdx.json", |to| Ok(write_json_line(&SpdxDocument(&sbom), to)?))?;
+    let digest = write_report(&report, &after, &args.out)?;
     let (bundle, alarms) = (after.manifest.folder(), report.diff.totals.alarm_count());
-    let digest = digest.map(|digest| digest.to_hex()).unwrap_or_default();
     let folder = args.out.display().to_string();
     let value = json!({ "bundle": bundle, "out": folder, "alarms": alarms, "report_sha256": digest });
     let words = format!(
@@ -79,6 +66,24 @@ pub(super) fn run(args: &ReportArgs, out: &Output) -> Result<(), Failure> {
     );
     out.done(value, &words);
     Ok(())
+}
+
+/// Writes all files of a report on a state into a folder. Returns the digest of report.json.
+pub(super) fn write_report(report: &ReviewReport<'_>, state: &ReviewedState, folder: &Path) -> Result<Sha256, Failure> {
+    modes::create_public_folders(folder).map_err(StorageError::io("create", folder))?;
+    let mut digest = Sha256::of(b"");
+    write(folder, "report.json", |to| {
+        let mut to = Hashing::new(to);
+        write_json_line(&ReportJson(report), &mut to)?;
+        digest = to.finish().1;
+        Ok(())
+    })?;
+    write(folder, "report.txt", |to| write_report_text(report, to))?;
+    write(folder, "report.html", |to| write_html(report, to))?;
+    let sbom = Sbom { state, scratch: &std::env::temp_dir() };
+    write(folder, "sbom.cdx.json", |to| Ok(write_json_line(&CycloneDxBom(&sbom), to)?))?;
+    write(folder, "sbom.spdx.json", |to| Ok(write_json_line(&SpdxDocument(&sbom), to)?))?;
+    Ok(digest)
 }
 
 /// Writes a file of the report.
@@ -90,10 +95,7 @@ fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Res
 /// Reads the names that a site gives to keys.
 fn names(site: &Path, sources: &[Label]) -> Result<KeyNames, Failure> {
     let site = Site::open(site)?;
-    let mut names = KeyNames::default();
-    for (person, keys) in &site.trust.persons {
-        names.persons.extend(keys.iter().map(|key| (key.key.fingerprint(), person.to_string())));
-    }
+    let mut names = KeyNames::of_persons(&site.trust);
     for source in sources {
         let keyring = site.keyring(source.as_str())?;
         names.keys.extend(keyring.iter().flat_map(|keyring| keyring.names()));

@@ -24,4 +24,4 @@ pub use copy::{Copied, copy};
 pub use error::MediaError;
 pub use job::CopyJob;
 pub use mount::{MountCheck, NotMounted};
-pub use register::{MediaJournal, MediumEntry, Register};
+pub use register::{MediaJournal, MediumEntry, Register, operator};

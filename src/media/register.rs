@@ -75,6 +75,12 @@ pub trait MediaJournal {
     fn log_medium(&self, event: &str, bundle: &str, detail: &str) -> Result<(), StorageError>;
 }
 
+/// Returns the user who runs this and the host, for the audit log.
+pub fn operator() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().and_then(|name| super::device::text(&name));
+    format!("{} on {}", user(), host.unwrap_or_else(|| "a host without a name".to_owned()))
+}
+
 /// The user who runs this: the one who called sudo, or else the name of the process's user.
 pub(super) fn user() -> String {
     let uid = rustix::process::getuid().as_raw();

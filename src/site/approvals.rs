@@ -1,12 +1,12 @@
-//! Approvals at a site: statements that have arrived, and the review of a bundle by them.
-//!
-//! `approvals/DIGEST/` has the statements on the manifest with that digest, whether its bundle is here or not. Only statements of persons
-//! whom the trust file names are kept.
+//! Approvals at a site: statements that have arrived, and the review of a bundle by them. Only statements of persons whom the trust file
+//! names are kept.
 
 use std::path::PathBuf;
 
+use super::evidence;
 use super::renewal::renewed_review;
 use super::state::{Generation, PublishedReview};
+use super::statements::statements_folder;
 use super::{Site, SiteError};
 use crate::bundle::approval_files;
 use crate::bundle::names;
@@ -20,12 +20,9 @@ use crate::storage::{Lock, audit, modes, write_atomically};
 use crate::time::Time;
 use crate::trust::{AlarmSet, Approval, MAX_APPROVALS, Review, ReviewSubject, ReviewVerdict, SignedApproval};
 
-/// The folder of statements, below the site's.
-const APPROVALS_FOLDER: &str = "approvals";
-
 impl Site {
     fn approvals_folder(&self, statement: &Approval) -> PathBuf {
-        self.root().join(APPROVALS_FOLDER).join(statement.manifest.to_hex())
+        statements_folder(self, &statement.manifest)
     }
 
     /// Keeps those of the statements that are for this site, by persons whom its trust file names, and not here yet. Returns them.
@@ -84,6 +81,7 @@ impl Site {
             audit::append(&self.root().join("audit.jsonl"), "review", &bundle, &detail)?;
             approval_files::write(&folder, signed)?;
         }
+        evidence::note_use(self, new.iter().map(|signed| signed.statement.manifest))?;
         Ok(new)
     }
 
@@ -137,10 +135,7 @@ impl Site {
 
     /// Reviews a manifest, of which the bundle need not be here.
     pub(super) fn review_of(&self, subject: ReviewSubject<'_>) -> Result<Review, SiteError> {
-        let folder = self.root().join(APPROVALS_FOLDER).join(subject.manifest.to_hex());
-        let mut statements = approval_files::read_all(&folder).signed;
-        statements.extend_from_slice(&self.assumed_approvals);
-        statements.retain(|signed| signed.statement.manifest == subject.manifest);
+        let statements = self.statements_on(&subject.manifest);
         Ok(self.newest_trust()?.review(subject, &statements, Time::now()))
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::serve_config::Serve;
-use super::{EnterpriseStore, RepreproKey, SiteError};
+use super::{EnterpriseStore, EvidenceSettings, RepreproKey, SiteError};
 use crate::error_class::Fault;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
@@ -24,6 +24,9 @@ pub struct SiteConfig {
     /// The Enterprise Store on this machine that exports are handed on to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enterprise_store: Option<EnterpriseStore>,
+    /// The time for which evidence on bundles is kept.
+    #[serde(default, skip_serializing_if = "EvidenceSettings::is_default")]
+    pub evidence: EvidenceSettings,
     /// Whose key signs what reprepro publishes, where it is not the site's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reprepro: Option<RepreproKey>,
@@ -70,6 +73,8 @@ impl SiteConfig {
              # program = \"enterprise-store\"\n# folder = \"/var/snap/enterprise-store/common/snaps-to-push\"\n\n\
              # A key of your own for what reprepro publishes, instead of the site's.\n# [reprepro]\n\
              # sign-with = \"FINGERPRINT\"\n# gnupg-home = \"/root/.gnupg\"\n\n\
+             # The days for which `gc` keeps evidence on bundles, after the site used them last; without it 365.\n# [evidence]\n\
+             # keep-days = 1825\n\n\
              # Further addresses of a collection, beside that of its upstream.\n# [[serve.alias]]\n\
              # url = \"http://archive.ubuntu.com/ubuntu\"\n# collection = \"apt/ubuntu\"\n",
             self.name,
@@ -90,6 +95,7 @@ mod tests {
             name: "dc1".parse().unwrap(),
             policy,
             enterprise_store: None,
+            evidence: EvidenceSettings::default(),
             reprepro: None,
             serve: Serve::default(),
         };

@@ -1,8 +1,9 @@
-//! Removes old generations, and blobs that no generation and no unfinished import needs.
+//! Removes old generations, evidence whose time is over, and blobs that no generation, no unfinished import and no evidence needs.
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use super::evidence::{self, EvidenceRecord};
 use super::older;
 use super::publish::apt::reprepro;
 use super::reachable::reachable;
@@ -25,27 +26,33 @@ pub struct RemovedState {
     pub generations: Vec<u64>,
     /// The blobs.
     pub blobs: RemovedBlobs,
+    /// The bundles on which evidence was removed, since its time is over.
+    pub evidence: Vec<String>,
 }
 
 /// Keeps the newest `keep` generations, the current one among them, and removes the others and their blobs.
 ///
-/// Removes nothing if it cannot read what the site still needs.
+/// Removes the evidence on bundles whose time is over, too. Removes nothing if it cannot read what the site still needs.
 pub fn gc(site: &Site, keep: usize, mode: RunMode) -> Result<RemovedState, SiteError> {
     let _lock = site.lock()?;
     let current = site.current()?;
     let numbers = site.generations()?;
     let kept = kept(&numbers, current.number, keep);
     let old: Vec<u64> = numbers.into_iter().filter(|number| !kept.contains(number)).collect();
-    let needed = needed_by(site, &kept)
-        .map_err(|source| SiteError::NothingCollected { site: site.root().to_owned(), source: Box::new(source) })?;
+    let unknown = |source| SiteError::NothingCollected { site: site.root().to_owned(), source: Box::new(source) };
+    let evidence = evidence::expired(site, &current, &kept).map_err(unknown)?;
+    let mut needed = needed_by(site, &kept).map_err(unknown)?;
+    needed.extend(evidence.needed);
+    let over: Vec<String> = evidence.over.iter().map(EvidenceRecord::bundle).collect();
     let log = site.root().join("audit.jsonl");
-    let record = || audit::append(&log, "gc", site.config.name.as_str(), &format!("keeps {kept:?}, removes {old:?}"));
+    let record = || audit::append(&log, "gc", site.config.name.as_str(), &removal(&kept, &old, &over));
     // A full file system may have no room for the line. Then it is written as soon as there is.
     let unrecorded = mode == RunMode::Apply && recorded_or_full(record())?;
     if mode == RunMode::Apply {
         // First, so that a kill leaves no half a generation that counts as one.
         old.iter().try_for_each(|number| site.store().delete(&generation_key(*number)))?;
         remove_folders(site, &kept)?;
+        evidence.over.iter().try_for_each(|record| evidence::remove(site, record))?;
         trees::remove_others(site, &trees::named_by(site, kept.iter().copied())?)?;
         older::settle(site, &site.depot()?, &current, &kept)?;
         let by_reprepro = current.published.values().filter(|published| published.publish == Publish::Reprepro);
@@ -63,7 +70,16 @@ pub fn gc(site: &Site, keep: usize, mode: RunMode) -> Result<RemovedState, SiteE
     if unrecorded {
         record()?;
     }
-    Ok(RemovedState { generations: old, blobs })
+    Ok(RemovedState { generations: old, blobs, evidence: over })
+}
+
+/// Returns the line of the audit log.
+fn removal(kept: &BTreeSet<u64>, old: &[u64], evidence: &[String]) -> String {
+    let of_evidence = match evidence {
+        [] => String::new(),
+        bundles => format!(", and the evidence on {}", bundles.join(", ")),
+    };
+    format!("keeps {kept:?}, removes {old:?}{of_evidence}")
 }
 
 /// Returns whether the line could not be written because the file system is full.

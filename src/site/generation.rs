@@ -4,7 +4,7 @@
 //! at it. Its path maps say which blobs it needs.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::addresses;
 use super::clock;
@@ -18,7 +18,7 @@ use super::reuse::{Reuse, Shown, Unchanged};
 use super::serve_config::Serve;
 use super::state::{CURRENT, Generation, Inputs, MountedTree, NameState, Published, generation_folder, generation_key};
 use super::tree::{GenerationTrees, Tree};
-use super::{Site, SiteError, trees};
+use super::{Site, SiteError, evidence, trees};
 use crate::bundle::BundleError;
 use crate::bundle::state::Manifest;
 use crate::bundle::state::manifest::StateCollection;
@@ -77,11 +77,18 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
     older::retain(site, depot, &current, &next)?;
     trees::build(site, depot, &next, &current)?;
     write_down(site, &next)?;
+    evidence::note_use(site, changed_manifests(&current, &next))?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
     settle_renewed(site, depot)?;
     own_keys::retire(site, next.made)?;
     Ok(next)
+}
+
+/// Returns the manifests that only one of the generations publishes.
+fn changed_manifests(current: &Generation, next: &Generation) -> BTreeSet<Sha256> {
+    let [before, after] = [current, next].map(Generation::manifests);
+    before.symmetric_difference(&after).copied().collect()
 }
 
 /// Verifies all that the generation after `current` publishes; generated files and path maps enter the depot.

@@ -17,7 +17,7 @@ use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::tree_paths::remove_folder;
 use super::waiting::{self, REASON};
-use super::{Site, SiteError, approvals, changed_items, sheets, unpack};
+use super::{Site, SiteError, approvals, changed_items, evidence, sheets, unpack};
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::check::{BundleCheck, check_bundle};
 use crate::bundle::packing::volume_files::WrongSize;
@@ -28,6 +28,7 @@ use crate::bundle::{BundleError, names};
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::error_class::causes;
+use crate::media::operator;
 use crate::progress::Progress;
 use crate::receipt::MAX_LACKED_BLOBS;
 use crate::storage::modes;
@@ -103,7 +104,10 @@ fn import_signed(
     let imported = match accept(site, state, &current, options.allow) {
         Ok(()) => run(site, incoming, current, options, progress),
         Err(error) if error.is_past() => again(site, incoming, current, options.held, error, progress),
-        Err(error) => return Err(error),
+        Err(error) => {
+            note_refusal(site, incoming, &error)?;
+            return Err(error);
+        }
     };
     let imported = match imported {
         Err(error) if error.is_past() => return Err(error),
@@ -111,7 +115,7 @@ fn import_signed(
     };
     let imported = imported.map_err(|error| with_request(site, lock, state, error));
     let imported = imported.map_err(|error| sheets::with_places(site, state, error));
-    imported.map_err(|error| match record_failure(site, state, &error) {
+    imported.map_err(|error| match record_failure(site, incoming, &error) {
         Ok(()) => error,
         Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
     })
@@ -242,7 +246,8 @@ fn run(
 ) -> Result<Imported, SiteError> {
     let (depot, state) = (site.depot()?, incoming.state);
     let allow = options.allow;
-    let detail = format!("{}{}{}", state.digest, allow.audit_text(), sheets::custody(incoming));
+    let (flags, judged_by) = (allow.audit_text(), site.judged_by()?.audit_text());
+    let detail = format!("{}{flags}{judged_by} by {}{}", state.digest, operator(), sheets::custody(incoming));
     audit::append(&site.root().join("audit.jsonl"), "import", &state.manifest.folder(), &detail)?;
     let unchanged = match options.held {
         HeldBlobs::Trusted => unchanged_collections(site, &depot, &current, &state.manifest)?,
@@ -251,6 +256,8 @@ fn run(
     let mut content = incoming.changed_lists(site, &depot, &unchanged)?;
     let changed = changed_items::checked(site, &depot, &current, &state.manifest, content.state.listed(), allow)?;
     incoming.store(&content, &depot)?;
+    let before = current.names.get(&state.manifest.name).and_then(|name| name.manifest);
+    evidence::keep_state(site, &depot, incoming, before)?;
     unpack::mark_lacking(&mut content.blobs, &depot)?;
     let mut healed = 0;
     if options.held == HeldBlobs::Reread {
@@ -259,8 +266,9 @@ fn run(
     }
     let files = NextFiles { depot: &depot, current: &current, unchanged: &unchanged };
     let room_of_files = files.room(&content)?;
-    let unpack::Unpacked { second, repaired } =
+    let unpack::Unpacked { second, repaired, packings } =
         unpack::into_depot(site, incoming, &mut content, &depot, room_of_files, progress)?;
+    evidence::keep_packings(site, &depot, incoming, &packings)?;
     note_repairs(site, state, &repaired)?;
     let review = approvals::require(site, state, &current)?;
     let before = current.clone();
@@ -344,11 +352,28 @@ fn is_of_the_disk(error: &SiteError) -> bool {
     matches!(blob, Some(DepotError::DigestMismatch { .. }))
 }
 
+/// Notes that policy or a person refuses a bundle before anything of it is read.
+fn note_refusal(site: &Site, incoming: Incoming<'_>, error: &SiteError) -> Result<(), SiteError> {
+    let manifest = &incoming.state.manifest;
+    if error.class() != ErrorClass::Refused || manifest.site != site.config.name {
+        return Ok(());
+    }
+    audit::append(
+        &site.root().join("audit.jsonl"),
+        error.class().word(),
+        &manifest.folder(),
+        &causes(error).join(": "),
+    )?;
+    evidence::keep_failure(site, incoming, error)
+}
+
 /// Notes what a bundle waits for, or keeps what failed its checks for review: the manifest and the reason.
-fn record_failure(site: &Site, state: &OpenState, error: &SiteError) -> Result<(), SiteError> {
+fn record_failure(site: &Site, incoming: Incoming<'_>, error: &SiteError) -> Result<(), SiteError> {
+    let state = incoming.state;
     let name = state.manifest.folder();
     let reason = causes(error).join(": ");
     audit::append(&site.root().join("audit.jsonl"), error.class().word(), &name, &reason)?;
+    evidence::keep_failure(site, incoming, error)?;
     if let SiteError::TooEarly { first, .. } = error {
         return waiting::note_first(site, state, first);
     }

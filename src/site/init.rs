@@ -85,6 +85,7 @@ impl NewSite {
             name: self.name.clone(),
             policy: Policy { allow_unsigned: self.allow_unsigned.clone(), ..Policy::default() },
             enterprise_store: None,
+            evidence: Default::default(),
             reprepro: None,
             serve: Default::default(),
         };

@@ -19,6 +19,8 @@
 //! SITE/requests/              for the online side: what the site lacks for a bundle
 //! SITE/reprepro/NAME/         the base folder of a collection that reprepro publishes; may be deleted, is built again
 //! SITE/enterprise-store.json  what a real Enterprise Store has been given
+//! SITE/approvals/DIGEST/      statements of reviewers on the manifest with that digest
+//! SITE/evidence/DIGEST.json   what was known of that manifest: files with their blobs, kept for a time
 //! SITE/audit.jsonl            what was done, chained by hashes
 //! SITE/store.assert           the site's own store assertion, if it has one
 //! SITE/lock                   held by the one command that changes the site
@@ -38,6 +40,7 @@ mod config;
 mod contents;
 mod enterprise_store;
 mod error;
+mod evidence;
 mod flaw;
 mod gc;
 mod generation;
@@ -79,6 +82,7 @@ mod serve_config;
 mod shared_folders;
 mod sheets;
 mod state;
+mod statements;
 mod status;
 mod store_assertion;
 mod store_index;
@@ -102,6 +106,10 @@ pub use clock::{ClockTrust, FutureDates};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
+pub use evidence::{
+    EvidenceFacts, EvidenceFolder, EvidenceRecord, EvidenceSettings, EvidenceState, FailedImport, Publication,
+    ReportedBy, StatementFacts, guide,
+};
 pub use flaw::{Flaw, FlawedFile, NeededBy};
 pub use gc::{RemovedState, gc};
 pub use heal::HeldBlobs;

@@ -231,6 +231,11 @@ impl Generation {
         }
     }
 
+    /// Returns the manifests that it publishes.
+    pub(super) fn manifests(&self) -> BTreeSet<Sha256> {
+        self.names.values().filter_map(|state| state.manifest).collect()
+    }
+
     /// Parses `generation.json`, and checks it against the digest in it. `place` is where it is.
     pub fn parse(bytes: &[u8], place: &Path) -> Result<Self, StorageError> {
         let file: GenerationFile<'_> = serde_json::from_slice(bytes).map_err(StorageError::damaged(place))?;

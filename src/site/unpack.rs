@@ -34,6 +34,8 @@ pub(super) struct Unpacked {
     pub(super) second: SecondDigests,
     /// Damage on the medium that was restored.
     pub(super) repaired: Vec<Damage>,
+    /// The packings that were read.
+    pub(super) packings: Vec<FoundPacking>,
 }
 
 /// Unpacks the blobs of the bundle that are marked as lacking, if there is room for them and for the published files. Ends with all of them there, or with what is missing as the error.
@@ -99,7 +101,7 @@ impl UnpackTarget<'_> {
         committed?;
         self.assemble(&mut content.blobs)?;
         self.complete(&packings, &content.blobs)?;
-        Ok(Unpacked { second, repaired })
+        Ok(Unpacked { second, repaired, packings })
     }
 
     /// Hands all parts of all packings to the sink. Returns the packings, and damage that was restored.

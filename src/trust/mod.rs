@@ -1,6 +1,7 @@
 //! Keys, signatures, the trust file and policy: who must have signed what, and what may not go backwards.
 
 mod alarm_set;
+mod allowed_signers;
 mod approval;
 mod edit;
 mod error;
@@ -15,6 +16,7 @@ mod succession;
 mod upstream_memory;
 
 pub use alarm_set::AlarmSet;
+pub use allowed_signers::openssh_time;
 pub use approval::{AllAlarms, Approval, Decision, MAX_APPROVAL_BYTES, MAX_APPROVALS, SignedApproval};
 pub use edit::{KeyName, TrustChange};
 pub use error::TrustError;

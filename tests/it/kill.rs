@@ -9,6 +9,7 @@
 
 mod approvals;
 mod disk;
+mod evidence;
 mod export;
 pub(crate) mod import;
 mod killing;

@@ -12,6 +12,7 @@ mod deb;
 mod deltas;
 mod determinism;
 mod enterprise_store;
+mod evidence;
 mod faults;
 mod fetch;
 mod images;

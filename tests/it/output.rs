@@ -104,6 +104,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("import", "mediumN/BUNDLE --site siteN"),
         ("import", "again --site siteN"),
         ("status", "--site siteN"),
+        ("evidence", "1 --site siteN --out evidenceN"),
         ("receipt", "--site siteN"),
         ("rollback", "--site siteN"),
         ("site redate", "--site siteN"),
@@ -181,7 +182,7 @@ fn every_command_fails_if_its_result_cannot_be_written() {
             let arguments = arguments.replace("DEMO", "kept/site").replace("YUM", &yum).replace("PRO", &pro);
             make_ready(&desk, command, &arguments, number);
             let line = format!("{command} {arguments} {more}").replace("siteN", &format!("site{number}"));
-            let line = ["key", "medium", "workspace", "recut", "stick"]
+            let line = ["key", "medium", "workspace", "recut", "stick", "evidence"]
                 .iter()
                 .fold(line, |line, word| line.replace(&format!("{word}N"), &format!("{word}{number}")));
             let ended = if command == "serve" { serve_into_full(&desk, &line) } else { into_full(&desk, &line) };

@@ -8,3 +8,4 @@ mod medium;
 mod program;
 mod recovery;
 mod stage;
+mod statements;

@@ -13,7 +13,7 @@ use crate::bundle::trust_files;
 use crate::site::read_signed_trust;
 use crate::terminal::safe;
 use crate::time::Time;
-use crate::trust::{Role, SignedTrustFile, TrustFile, TrustedKey};
+use crate::trust::{Role, SignedTrustFile, TrustedKey};
 
 /// Show who may sign what, until when, and who has signed the trust file
 #[derive(Debug, clap::Args)]
@@ -136,30 +136,5 @@ fn key_state(key: &TrustedKey) -> String {
         }
         (None, Some(expires)) => format!("{}, until {expires}", roles.join(", ")),
         (None, None) => roles.join(", "),
-    }
-}
-
-impl TrustFile {
-    /// Returns the name of the person who has this key.
-    fn find_person(&self, key: &crate::trust::PublicKey) -> Option<String> {
-        self.keys().find(|(_, trusted)| trusted.key == *key).map(|(person, _)| person.to_string())
-    }
-
-    /// Returns the keys that count, as ssh-keygen's allowed signers.
-    fn allowed_signers(&self) -> String {
-        let line = |(person, key): (&crate::label::Label, &TrustedKey)| {
-            let namespaces: Vec<&str> = key.roles.iter().flat_map(|role| role.namespaces()).copied().collect();
-            if key.revoked.is_some() || namespaces.is_empty() {
-                return None;
-            }
-            // sshd(8) and ssh-keygen(1): a time without zone is local, one with `Z` is UTC; whole seconds.
-            let before = key.expires.map(|time| {
-                let digits: String = time.to_string().chars().filter(char::is_ascii_digit).collect();
-                format!(",valid-before=\"{digits}Z\"")
-            });
-            let before = before.unwrap_or_default();
-            Some(format!("{person} namespaces=\"{}\"{before} {}\n", namespaces.join(","), key.key.to_line()))
-        };
-        self.keys().filter_map(line).collect()
     }
 }

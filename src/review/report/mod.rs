@@ -22,7 +22,7 @@ use crate::bundle::FormatError;
 use crate::bundle::state::{ItemLine, ListLine, ProofLine};
 use crate::digest::Sha256;
 use crate::time::Time;
-use crate::trust::PublicKey;
+use crate::trust::{PublicKey, TrustFile};
 
 /// Version of the report's format.
 pub(super) const FORMAT: u64 = 1;
@@ -56,6 +56,14 @@ pub struct KeyNames {
     pub persons: BTreeMap<String, String>,
     /// The user ids of pinned keys.
     pub keys: BTreeMap<String, String>,
+}
+
+impl KeyNames {
+    /// Returns the names of the persons of a trust file.
+    pub fn of_persons(trust: &TrustFile) -> Self {
+        let persons = trust.keys().map(|(person, key)| (key.key.fingerprint(), person.to_string()));
+        Self { persons: persons.collect(), keys: BTreeMap::new() }
+    }
 }
 
 /// A key with its name.

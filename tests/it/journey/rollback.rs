@@ -86,7 +86,7 @@ fn back_and_on_again() {
     desk.run("rollback --site site").says(Exit::Usage, &["no earlier generation"]);
 }
 
-/// Every blob is linked into a tree of the one generation or is a path map, and every file of a tree is a blob.
+/// Every blob is linked into a tree of the one generation, is a path map or is named by evidence, and every file of a tree is a blob.
 fn only_what_is_needed(desk: &Desk) {
     let inodes = |below: &str| -> BTreeSet<u64> {
         let files = walkdir::WalkDir::new(desk.path(below)).into_iter().map(Result::unwrap);
@@ -96,6 +96,9 @@ fn only_what_is_needed(desk: &Desk) {
     let depot = Depot::open(&desk.path("site/depot")).unwrap();
     for mount in Site::open(&desk.path("site")).unwrap().current().unwrap().mounts.values() {
         assert!(published.insert(fs::metadata(depot.place(&mount.paths)).unwrap().ino()));
+    }
+    for record in Site::open(&desk.path("site")).unwrap().evidence_records().unwrap() {
+        published.extend(record.files.values().map(|blob| fs::metadata(depot.place(blob)).unwrap().ino()));
     }
     assert_eq!(blobs, published);
     assert!(names(&desk.path("site/depot/partial")).is_empty() && names(&desk.path("site/waiting")).is_empty());

@@ -167,6 +167,8 @@ fn nothing_but_what_is_published_can_be_reached() {
         "/keys/%73ite.pgp",
         "/site.toml",
         "/audit.jsonl",
+        "/evidence",
+        "/approvals",
         "/depot",
         "/APT/demo/dists/stable/InRelease",
         "/apt/demo/dists/stable/InRelease%0d%0aX: y",
