@@ -1,10 +1,11 @@
 //! A snap's `meta/snap.yaml`: names in what is read are such as can be asked for, and become names of files.
 #![no_main]
 
-use gapferry::formats::snap::Metadata;
+use gapferry::formats::snap::{Metadata, SnapRights};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|yaml: &[u8]| {
+    let _ = SnapRights::parse(yaml);
     let Ok(metadata) = Metadata::parse(yaml) else { return };
     let names = metadata.needs().into_iter().map(|need| need.name).chain([metadata.name]);
     for name in names {

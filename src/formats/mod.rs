@@ -1,6 +1,7 @@
 //! Upstream formats, parsed and verified: no I/O, no knowledge of the rest of gapferry.
 
 pub mod apt;
+pub mod archive;
 pub mod assertions;
 pub mod compression;
 pub mod deb;

@@ -39,6 +39,7 @@ mod rehearsal;
 mod repacked;
 mod reprepro;
 mod review;
+mod rpm_file;
 mod serve;
 mod setup;
 mod snap_file;

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io::{Cursor, Read as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
 
+use gapferry::digest::Sha256;
 use gapferry::formats::ReadError;
+use gapferry::formats::archive::{ArchiveCaps, EntryKind};
 use gapferry::formats::snap::Metadata;
-use gapferry::formats::snap::squashfs::read_file;
+use gapferry::formats::snap::squashfs::{read_file, walk_squashfs};
 use gapferry::upstream::{Payload, Pseudorandom, SnapSpec, build_snap, write_snap};
 
 use crate::apt_client::run;
@@ -100,6 +103,52 @@ fn images_of_mksquashfs_are_read_as_unsquashfs_reads_them() {
         assert_eq!(ours(&image, "hole").unwrap(), unsquashfs_cat(&image, "hole"), "{options}");
         let (metadata, yaml) = Metadata::of_snap(&mut fs::File::open(&image).unwrap()).unwrap();
         assert_eq!((metadata.name.as_str(), metadata.version.as_str(), yaml.as_str()), ("made", "1.10", YAML));
+    }
+}
+
+/// Sorted lines of path, mode, owner and, of regular files, length and digest.
+fn walked(image: &Path) -> Vec<String> {
+    let (mut file, mut lines) = (fs::File::open(image).unwrap(), Vec::new());
+    let caps = ArchiveCaps::of_stored(file.metadata().unwrap().len());
+    walk_squashfs(&mut file, caps, &mut |entry, content| {
+        let digest = match entry.kind {
+            EntryKind::File => Sha256::of_reader(&mut { content }).unwrap().0.to_hex(),
+            _ => entry.link.clone(),
+        };
+        lines.push(format!("{} {:04o} {} {} {digest}", entry.path, entry.mode, entry.owner, entry.size));
+        Ok(())
+    })
+    .unwrap();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_walk_finds_what_unsquashfs_unpacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, image, unpacked) = (folder.path().join("tree"), folder.path().join("image"), folder.path().join("out"));
+    tree(&root);
+    let set_mode = |name: &str, mode| fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    set_mode("noise-1", 0o4755);
+    set_mode("words-1", 0o2711);
+    for options in ["-comp xz -no-fragments", "-comp zstd"] {
+        mksquashfs(&root, &image, options);
+        run(Command::new("unsquashfs").args(["-force", "-no-progress", "-dest"]).arg(&unpacked).arg(&image));
+        let mut wanted = Vec::new();
+        for entry in walkdir::WalkDir::new(&unpacked).min_depth(1) {
+            let entry = entry.unwrap();
+            let (data, kind) = (entry.metadata().unwrap(), entry.file_type());
+            let path = entry.path().strip_prefix(&unpacked).unwrap().display().to_string();
+            let (size, content) = match (kind.is_file(), kind.is_symlink()) {
+                (true, _) => (data.len(), Sha256::of(&fs::read(entry.path()).unwrap()).to_hex()),
+                (_, true) => (0, fs::read_link(entry.path()).unwrap().display().to_string()),
+                _ => (0, String::new()),
+            };
+            wanted.push(format!("/{path} {:04o} 0:0 {size} {content}", data.mode() & 0o7777));
+        }
+        wanted.sort();
+        assert!(wanted.iter().any(|line| line.contains(" 4755 ")), "{wanted:?}");
+        assert_eq!(walked(&image), wanted, "{options}");
     }
 }
 

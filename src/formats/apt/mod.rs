@@ -4,6 +4,7 @@ pub mod archive;
 pub mod auth_conf;
 pub mod build_relations;
 pub mod client_index;
+pub mod copyright;
 pub mod cut_index;
 pub mod deb822;
 pub mod mirror_list;

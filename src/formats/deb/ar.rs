@@ -21,15 +21,35 @@ struct ArMember {
     size: u64,
 }
 
-/// The compression and the stored bytes of `control.tar`.
-pub(super) fn control_member(reader: &mut (impl Read + Seek)) -> Result<(Compression, Vec<u8>), ReadError> {
+/// The members of a package that count.
+pub(super) struct DebMembers {
+    /// The compression and the stored bytes of `control.tar`.
+    pub(super) control: (Compression, Vec<u8>),
+    pub(super) payload: PayloadMember,
+}
+
+/// The place of `data.tar`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PayloadMember {
+    /// `None` for lzma, which no decoder here reads.
+    pub(super) compression: Option<Compression>,
+    /// Its first byte, from the start of the file.
+    pub(super) start: u64,
+    /// Its length as stored, in bytes.
+    pub(super) size: u64,
+}
+
+/// Finds the members of the package.
+pub(super) fn members(reader: &mut (impl Read + Seek)) -> Result<DebMembers, ReadError> {
     let mut archive = ArWalk::open(reader)?;
     let version = archive.next("debian-binary", |name| (name == "debian-binary").then_some(()))?;
     check_version(&archive.content(&version.0, "its debian-binary", MAX_VERSION_BYTES)?)?;
     let (control, compression) = archive.next("control.tar", control_compression)?;
     let packed = archive.content(&control, "its control.tar", MAX_CONTROL_TAR_BYTES)?;
-    archive.next("data.tar", is_payload)?;
-    Ok((compression, packed))
+    let (payload, is_lzma) = archive.next("data.tar", payload_is_lzma)?;
+    let of_payload = (!is_lzma).then(|| Compression::of_name(&payload.name));
+    let payload = PayloadMember { compression: of_payload, start: payload.content, size: payload.size };
+    Ok(DebMembers { control: (compression, packed), payload })
 }
 
 /// What deb(5) allows for control.tar.
@@ -39,10 +59,10 @@ fn control_compression(name: &str) -> Option<Compression> {
     allowed.into_iter().find(|compression| compression.suffix() == suffix)
 }
 
-/// Payloads come in more compressions (deb(5)); which one does not matter to us.
-fn is_payload(name: &str) -> Option<()> {
+/// Payloads come in more compressions (deb(5)). Returns whether it is the one that no decoder here reads.
+fn payload_is_lzma(name: &str) -> Option<bool> {
     let suffix = name.strip_prefix("data.tar")?;
-    matches!(suffix, "" | ".gz" | ".xz" | ".zst" | ".bz2" | ".lzma").then_some(())
+    matches!(suffix, "" | ".gz" | ".xz" | ".zst" | ".bz2" | ".lzma").then_some(suffix == ".lzma")
 }
 
 fn other_version() -> Invalid {

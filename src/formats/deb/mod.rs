@@ -1,4 +1,4 @@
-//! Control data of a .deb (deb(5)), read without trusting any of it and without touching its payload.
+//! A .deb (deb(5)), read without trusting any of it: its control data, or a walk over all entries.
 //!
 //! A .deb is an ar archive of `debian-binary`, `control.tar` and `data.tar`, the latter two compressed or not:
 //!
@@ -14,6 +14,7 @@
 //! Where dpkg could see another control file than we do (two of them, links, `..`), the package is refused.
 
 mod ar;
+mod contents;
 mod control;
 
 use std::io::{self, Read, Seek};
@@ -21,6 +22,7 @@ use std::io::{self, Read, Seek};
 use crate::formats::compression::decompress;
 use crate::formats::{Invalid, ReadError};
 
+pub use contents::walk_deb;
 pub use control::{Control, packages_stanza};
 
 /// Largest control.tar, in bytes, as stored and unpacked alike; real ones are far below 1 MiB.
@@ -32,7 +34,7 @@ pub const MAX_CONTROL_BYTES: u64 = 1 << 20;
 ///
 /// Reads the headers, `debian-binary` and `control.tar`; of `data.tar` only that it is there and as long as it says.
 pub fn read_control(reader: &mut (impl Read + Seek)) -> Result<Control, ReadError> {
-    let (compression, packed) = ar::control_member(reader)?;
+    let (compression, packed) = ar::members(reader)?.control;
     let tar = decompress(&packed, compression, MAX_CONTROL_TAR_BYTES)
         .map_err(|error| Invalid::new("cannot unpack its control.tar").because(error))?;
     let control = Control::parse(&control_file(&tar)?);

@@ -229,3 +229,47 @@ proptest! {
         }
     }
 }
+
+/// The paths of all entries.
+fn walked(deb: &[u8]) -> Result<Vec<String>, ReadError> {
+    let mut paths = Vec::new();
+    walk_deb(&mut Cursor::new(deb), &mut |entry, _| {
+        paths.push(entry.path.clone());
+        Ok(())
+    })?;
+    Ok(paths)
+}
+
+#[test]
+fn a_walk_finds_control_and_payload_in_every_compression() {
+    for packing in [SampleCompression::Plain, SampleCompression::Gzip, SampleCompression::Xz, SampleCompression::Zstd] {
+        let paths = walked(&sample(packing)).unwrap();
+        let folders = ["/", "/usr", "/usr/share", "/usr/share/gapferry-demo"];
+        let wanted = [&["/", "/control"][..], &folders, &["/usr/share/gapferry-demo/thing"]].concat();
+        assert_eq!(paths, wanted, "{packing:?}");
+    }
+}
+
+#[test]
+fn a_walk_stops_at_a_payload_that_is_a_bomb_or_no_archive() {
+    let with = |name: &str, payload: &[u8]| {
+        let deb = with_entries(&[("./control", tar::EntryType::Regular, GOOD)]);
+        let start = deb.len() - HEADER;
+        [&deb[..start], &member(name, payload)].concat()
+    };
+    let zeros = liblzma::encode_all(&vec![1; 80 << 20][..], 0).unwrap();
+    assert!(walked(&with("data.tar.xz", &zeros)).is_err());
+    assert!(refusal(walked(&with("data.tar.lzma", b"x"))).contains("old lzma"));
+    assert!(walked(&with("data.tar.xz", b"no xz")).is_err());
+    assert!(walked(&with("data.tar", b"no tar")).is_err());
+}
+
+proptest! {
+    #[test]
+    fn a_walk_never_panics(place in 0..2000_usize, byte: u8) {
+        let mut deb = sample(SampleCompression::Plain);
+        let place = place % deb.len();
+        deb[place] = byte;
+        let _ = walked(&deb);
+    }
+}

@@ -5,10 +5,12 @@
 //! distribution takes hundreds of megabytes. It is cut by copying the bytes of the packages that stay, so that all that
 //! upstream says of them stays.
 
+mod contents;
 mod deltas;
 mod elements;
 pub mod evr;
 mod filter;
+mod header;
 mod location;
 mod modules;
 mod package;
@@ -16,6 +18,7 @@ mod repomd;
 mod write;
 mod xml;
 
+pub use contents::walk_rpm;
 pub use deltas::{DELTAS, deltas};
 pub use evr::Evr;
 pub use filter::{Cut, cut_by, cut_packages};

@@ -16,3 +16,4 @@ pub use metadata::Metadata;
 pub use metadata::NeedReason;
 pub use metadata::SnapKind;
 pub use metadata::SnapNeed;
+pub use metadata::SnapRights;

@@ -6,6 +6,7 @@
 
 mod epoch;
 mod needs;
+mod rights;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use crate::formats::assertions::is_snap_name;
 use crate::formats::{Invalid, ReadError, shortened};
 
 pub use needs::{NeedReason, SnapNeed};
+pub use rights::SnapRights;
 
 use super::listing::is_architecture;
 use yaml::SnapYaml;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::formats::Invalid;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::DuplicateKeyPolicy;
 
 use super::epoch::EpochYaml;
@@ -38,29 +38,41 @@ pub(super) struct SnapYaml {
 
 impl SnapYaml {
     pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
-        let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! {
-                max_documents: 1,
-                max_depth: MAX_DEPTH,
-                flow_nesting_limit: MAX_DEPTH,
-                max_nodes: MAX_NODES,
-                max_events: 2 * MAX_NODES,
-                max_aliases: MAX_ALIASES,
-                max_anchors: MAX_ALIASES,
-                max_recorded_anchor_events: MAX_NODES,
-            },
-            alias_limits: serde_saphyr::alias_limits! {
-                max_total_replayed_events: MAX_NODES,
-                max_replay_stack_depth: MAX_DEPTH,
-            },
-            // What snapd's parser does.
-            duplicate_keys: DuplicateKeyPolicy::LastWins,
-            leading_zero_numbers_as_strings: true,
-            underscored_numbers_as_strings: true,
-            with_snippet: false,
-        };
-        let bad = |error| Invalid::new("its meta/snap.yaml cannot be understood").because(error);
-        serde_saphyr::from_str_with_options(text, options).map_err(bad)
+        parse_yaml(text)
+    }
+}
+
+/// Parses a text within the limits.
+pub(super) fn parse_yaml<T: DeserializeOwned>(text: &str) -> Result<T, Invalid> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: 1,
+            max_depth: MAX_DEPTH,
+            flow_nesting_limit: MAX_DEPTH,
+            max_nodes: MAX_NODES,
+            max_events: 2 * MAX_NODES,
+            max_aliases: MAX_ALIASES,
+            max_anchors: MAX_ALIASES,
+            max_recorded_anchor_events: MAX_NODES,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MAX_NODES,
+            max_replay_stack_depth: MAX_DEPTH,
+        },
+        // What snapd's parser does.
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+    };
+    let bad = |error| Invalid::new("its meta/snap.yaml cannot be understood").because(error);
+    serde_saphyr::from_str_with_options(text, options).map_err(bad)
+}
+
+impl Plug {
+    /// Returns the interface that it names.
+    pub(super) fn interface(&self) -> Option<&str> {
+        self.interface.as_deref()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a file holds: its blocks, and its end in a fragment.
 
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
 use super::image::{SquashfsImage, TablePlace};
 use super::inode::{FileInode, stored};
@@ -11,31 +11,76 @@ use crate::formats::ReadError;
 const FRAGMENT_BYTES: usize = 16;
 const FRAGMENTS_PER_BLOCK: u32 = 512;
 
-/// The whole content.
-pub(super) fn read<R: Read + Seek>(image: &mut SquashfsImage<'_, R>, file: &FileInode) -> Result<Vec<u8>, ReadError> {
-    let mut content = Vec::new();
-    let mut offset = file.start;
-    let mut left = usize::try_from(file.bytes).map_err(|_| ReadError::invalid("the file's size is malformed"))?;
-    for block in &file.blocks {
-        let expected = left.min(image.block_bytes);
-        left -= expected;
-        let Some(stored) = *block else {
-            content.resize(content.len() + expected, 0);
-            continue;
+/// A file's content, read block by block.
+pub(super) struct FileContent<'i, 'r, R> {
+    image: &'i mut SquashfsImage<'r, R>,
+    file: FileInode,
+    /// The number of the next block, where it begins in the image, and the bytes that are not read yet.
+    next: usize,
+    offset: u64,
+    left: u64,
+    /// The block before, unpacked, and the number of its bytes that were handed on.
+    block: Vec<u8>,
+    taken: usize,
+}
+
+impl<'i, 'r, R: Read + Seek> FileContent<'i, 'r, R> {
+    /// Starts to read a file.
+    pub(super) fn new(image: &'i mut SquashfsImage<'r, R>, file: FileInode) -> Self {
+        let (offset, left) = (file.start, file.bytes);
+        Self { image, file, next: 0, offset, left, block: Vec::new(), taken: 0 }
+    }
+
+    /// The next piece; `None` at the end.
+    fn next_block(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        let expected = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.image.block_bytes);
+        let Some(block) = self.file.blocks.get(self.next).copied() else {
+            let Some((number, start)) = self.file.fragment.filter(|_| self.left > 0) else { return Ok(None) };
+            self.left = 0;
+            return end_of_file(self.image, number, start as usize, expected).map(Some);
         };
-        let bytes = image.block(offset, stored, image.block_bytes, "a block of the file")?;
+        self.next += 1;
+        self.left = self.left.saturating_sub(expected as u64);
+        let Some(stored) = block else { return Ok(Some(vec![0; expected])) };
+        let bytes = self.image.block(self.offset, stored, self.image.block_bytes, "a block of the file")?;
         if bytes.len() != expected {
             return Err(ReadError::invalid(format!(
-                "the block at byte {offset} of the image unpacks to {} bytes instead of {expected}",
+                "the block at byte {} of the image unpacks to {} bytes instead of {expected}",
+                self.offset,
                 bytes.len()
             )));
         }
-        content.extend_from_slice(&bytes);
         // The block lies in the image, so this cannot overflow.
-        offset = offset.saturating_add(stored.bytes.into());
+        self.offset = self.offset.saturating_add(stored.bytes.into());
+        Ok(Some(bytes))
     }
-    if let Some((number, start)) = file.fragment {
-        content.extend_from_slice(&end_of_file(image, number, start as usize, left)?);
+}
+
+impl<R: Read + Seek> Read for FileContent<'_, '_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken >= self.block.len() {
+            match self.next_block() {
+                Ok(Some(block)) => (self.block, self.taken) = (block, 0),
+                Ok(None) => return Ok(0),
+                Err(ReadError::Io(error)) => return Err(error),
+                Err(ReadError::Invalid(error)) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            }
+        }
+        let rest = self.block.get(self.taken..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        let (from, to) = (rest.split_at(count).0, buffer.split_at_mut(count).0);
+        to.copy_from_slice(from);
+        self.taken += count;
+        Ok(count)
+    }
+}
+
+/// The whole content.
+pub(super) fn read<R: Read + Seek>(image: &mut SquashfsImage<'_, R>, file: FileInode) -> Result<Vec<u8>, ReadError> {
+    let mut blocks = FileContent::new(image, file);
+    let mut content = Vec::new();
+    while let Some(block) = blocks.next_block()? {
+        content.extend_from_slice(&block);
     }
     Ok(content)
 }

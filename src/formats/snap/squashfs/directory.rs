@@ -24,25 +24,41 @@ pub(super) fn find<R: Read + Seek>(
     listing: FolderInode,
     name: &str,
 ) -> Result<Option<TablePlace>, ReadError> {
+    let mut found = None;
+    each(image, listing, |entry, block, offset| {
+        if entry == name.as_bytes() {
+            found = Some((block, offset));
+        }
+    })?;
+    found.map(|(block, offset)| image.inode(block.into(), offset)).transpose()
+}
+
+/// The names in a folder, each with the place of its inode.
+pub(super) fn entries<R: Read + Seek>(
+    image: &mut SquashfsImage<'_, R>,
+    listing: FolderInode,
+) -> Result<Vec<(Vec<u8>, TablePlace)>, ReadError> {
+    let mut entries = Vec::new();
+    each(image, listing, |name, block, offset| entries.push((name.to_vec(), block, offset)))?;
+    let place = |(name, block, offset): (Vec<u8>, u32, u16)| Ok((name, image.inode(block.into(), offset)?));
+    entries.into_iter().map(place).collect()
+}
+
+/// Hands each name to `entry`, with block and offset of its inode as they are written.
+fn each<R: Read + Seek>(
+    image: &mut SquashfsImage<'_, R>,
+    listing: FolderInode,
+    mut entry: impl FnMut(&[u8], u32, u16),
+) -> Result<(), ReadError> {
     if u64::from(listing.bytes) > MAX_LISTING_BYTES {
         return Err(ReadError::invalid(format!("{WHAT} is larger than {MAX_LISTING_BYTES} bytes")));
     }
     if listing.bytes == 0 {
-        return Ok(None);
+        return Ok(());
     }
-    let found = search(image, listing, name.as_bytes())?;
-    found.map(|(block, offset)| image.inode(block.into(), offset)).transpose()
-}
-
-/// Block and offset of the inode of `name`, as they are written.
-fn search<R: Read + Seek>(
-    image: &mut SquashfsImage<'_, R>,
-    listing: FolderInode,
-    wanted: &[u8],
-) -> Result<Option<(u32, u16)>, ReadError> {
     let malformed = || ReadError::invalid(format!("{WHAT} is malformed"));
     let mut walk = TableWalk::open(image, listing.place, WHAT)?;
-    let (mut left, mut found) = (listing.bytes, None);
+    let mut left = listing.bytes;
     let (mut last, mut name) = (Vec::new(), Vec::new());
     while left > 0 {
         // Counts are written as one less than they are.
@@ -65,12 +81,10 @@ fn search<R: Read + Seek>(
             if name <= last {
                 return Err(ReadError::invalid("a folder has names out of order, or one of them twice"));
             }
-            if name == wanted {
-                found = Some((block, offset));
-            }
+            entry(&name, block, offset);
             std::mem::swap(&mut last, &mut name);
         }
         left = rest;
     }
-    Ok(found)
+    Ok(())
 }

@@ -34,7 +34,25 @@ pub(super) struct SquashfsImage<'a, R> {
     directory_table: u64,
     /// Where the list of the fragment table's metadata blocks begins.
     pub(super) fragment_table: u64,
+    /// The place of the list of the id table's metadata blocks, and the number of ids.
+    pub(super) id_table: u64,
+    pub(super) ids: u16,
+    /// Metadata blocks that were unpacked last, since a walk reads many inodes of one block.
+    recent: Vec<MetadataBlock>,
 }
+
+/// A metadata block, unpacked.
+#[derive(Clone, Debug)]
+pub(super) struct MetadataBlock {
+    /// Its place in the image, from the two bytes on that say its length.
+    pub(super) start: u64,
+    pub(super) bytes: Vec<u8>,
+    /// The place of the block behind it.
+    pub(super) next: u64,
+}
+
+/// The number of metadata blocks that are kept.
+const RECENT_BLOCKS: usize = 8;
 
 pub(super) fn past_the_end(what: &str) -> ReadError {
     ReadError::invalid(format!("{what} goes past the end of the image"))
@@ -88,6 +106,9 @@ impl<'a, R: Read + Seek> SquashfsImage<'a, R> {
             inode_table: u64_at(&head, 64)?,
             directory_table: u64_at(&head, 72)?,
             fragment_table: u64_at(&head, 80)?,
+            id_table: u64_at(&head, 48)?,
+            ids: u16_at(&head, 26)?,
+            recent: Vec::new(),
         };
         let root = u64_at(&head, 32)?;
         // Six bytes say in which metadata block the root's inode is, two where in it.
@@ -108,6 +129,19 @@ impl<'a, R: Read + Seek> SquashfsImage<'a, R> {
     /// The place in the directory table that is written as `block` and `offset`.
     pub(super) fn listing(&self, block: u32, offset: u16) -> Result<TablePlace, ReadError> {
         place(self.directory_table, block.into(), offset, "a folder's listing")
+    }
+
+    /// The metadata block that begins at `start`, if it was unpacked a short while ago.
+    pub(super) fn recent(&self, start: u64) -> Option<MetadataBlock> {
+        self.recent.iter().find(|block| block.start == start).cloned()
+    }
+
+    /// Keeps a metadata block for a while.
+    pub(super) fn keep(&mut self, block: MetadataBlock) {
+        if self.recent.len() >= RECENT_BLOCKS {
+            self.recent.remove(0);
+        }
+        self.recent.push(block);
     }
 
     /// `length` bytes from `offset` on, all of which must be in the image. Callers bound `length` by that of a block.

@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 use super::image::{SquashfsImage, Stored, TablePlace};
 use super::metadata::TableWalk;
 use crate::formats::ReadError;
+use crate::formats::archive::EntryKind;
 
 const WHAT: &str = "an inode";
 /// Length of what all inodes begin with behind their type: mode, owner, group, time and number.
@@ -36,6 +37,49 @@ pub(super) struct FileInode {
     pub(super) blocks: Vec<Option<Stored>>,
     /// Number of the fragment block that has its end, if one has, and where in it that begins, in bytes.
     pub(super) fragment: Option<(u32, u32)>,
+}
+
+/// The longest target of a symbolic link, in bytes.
+const MAX_LINK_BYTES: u32 = 4096;
+
+/// The fields that all inodes begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InodeHead {
+    pub(super) kind: EntryKind,
+    pub(super) mode: u32,
+    /// Places of owner and group in the table of ids.
+    pub(super) owner: u16,
+    pub(super) group: u16,
+}
+
+/// Reads the fields that the inode at `place` begins with.
+pub(super) fn head<R: Read + Seek>(
+    image: &mut SquashfsImage<'_, R>,
+    place: TablePlace,
+) -> Result<InodeHead, ReadError> {
+    let mut walk = TableWalk::open(image, place, WHAT)?;
+    let kind = match walk.u16()? {
+        1 | 8 => EntryKind::Folder,
+        2 | 9 => EntryKind::File,
+        3 | 10 => EntryKind::SymbolicLink,
+        4..=7 | 11..=14 => EntryKind::Special,
+        _ => return Err(ReadError::invalid(format!("{WHAT} is of an unknown type"))),
+    };
+    let mode = u32::from(walk.u16()?) & 0o7777;
+    Ok(InodeHead { kind, mode, owner: walk.u16()?, group: walk.u16()? })
+}
+
+/// The target of the symbolic link whose inode is at `place`.
+pub(super) fn link<R: Read + Seek>(image: &mut SquashfsImage<'_, R>, place: TablePlace) -> Result<Vec<u8>, ReadError> {
+    let mut walk = TableWalk::open(image, place, WHAT)?;
+    walk.skip::<{ 2 + COMMON_BYTES + 4 }>()?; // type, what all have, links
+    let length = walk.u32()?;
+    if length > MAX_LINK_BYTES {
+        return Err(ReadError::invalid(format!("a link's target is longer than {MAX_LINK_BYTES} bytes")));
+    }
+    let mut target = vec![0; length as usize];
+    walk.fill(&mut target)?;
+    Ok(target)
 }
 
 /// How a data block or a fragment block is stored, by the number that says so.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use super::image::{SquashfsImage, Stored, TablePlace, past_the_end};
+use super::image::{MetadataBlock, SquashfsImage, Stored, TablePlace, past_the_end};
 use crate::formats::ReadError;
 
 /// Length of a metadata block, unpacked, in bytes; only the last of a table is shorter.
@@ -39,6 +39,19 @@ impl<'i, 'r, R: Read + Seek> TableWalk<'i, 'r, R> {
     }
 
     fn load(&mut self) -> Result<(), ReadError> {
+        let block = match self.image.recent(self.next) {
+            Some(block) => block,
+            None => {
+                let block = self.unpack()?;
+                self.image.keep(block.clone());
+                block
+            }
+        };
+        (self.block, self.next, self.taken) = (block.bytes, block.next, 0);
+        Ok(())
+    }
+
+    fn unpack(&mut self) -> Result<MetadataBlock, ReadError> {
         let what = self.what;
         let header = self.image.bytes(self.next, 2, what)?;
         let header = header.first_chunk().copied().map(u16::from_le_bytes);
@@ -46,10 +59,8 @@ impl<'i, 'r, R: Read + Seek> TableWalk<'i, 'r, R> {
         let stored = Stored { bytes: (header & !PLAIN).into(), plain: header & PLAIN != 0 };
         // It lies in the image, so this cannot overflow.
         let start = self.next.saturating_add(2);
-        self.block = self.image.block(start, stored, METADATA_BYTES, what)?;
-        self.taken = 0;
-        self.next = start.saturating_add(stored.bytes.into());
-        Ok(())
+        let bytes = self.image.block(start, stored, METADATA_BYTES, what)?;
+        Ok(MetadataBlock { start: self.next, bytes, next: start.saturating_add(stored.bytes.into()) })
     }
 
     /// The next bytes.

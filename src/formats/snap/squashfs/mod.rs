@@ -1,4 +1,4 @@
-//! One file out of a squashfs 4.0 image, read without trusting any of it and without unpacking the rest.
+//! A squashfs 4.0 image, read without trusting any of it: one file without unpacking the rest, or a walk over all entries.
 //!
 //! The format is that of Linux `Documentation/filesystems/squashfs.rst`. All numbers are little-endian:
 //!
@@ -19,11 +19,13 @@ mod directory;
 mod image;
 mod inode;
 mod metadata;
+mod walk;
 
 use std::io::{Read, Seek};
 
 use crate::formats::{Invalid, ReadError};
 use image::SquashfsImage;
+pub use walk::walk_squashfs;
 
 /// Largest listing of a folder that is read, in bytes; some 40,000 names.
 pub const MAX_LISTING_BYTES: u64 = 1 << 20;
@@ -44,7 +46,7 @@ pub fn read_file(image: &mut (impl Read + Seek), path: &[&str], cap: u64) -> Res
     }
     let file = inode::file(&mut image, place, cap)?;
     let file = file.ok_or_else(|| Invalid::new(format!("{:?} in it is not a regular file", path.join("/"))))?;
-    content::read(&mut image, &file)
+    content::read(&mut image, file)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{self, Cursor, SeekFrom};
 use proptest::prelude::*;
 
 use super::*;
+use crate::formats::archive::ArchiveCaps;
 use crate::formats::{ReadError, refusal};
 use crate::samples::{Payload, SnapSpec, build_snap};
 
@@ -210,5 +211,40 @@ proptest! {
             file.content.reader().read_to_end(&mut expected).unwrap();
             prop_assert!(read_file(&mut image, &path, 300_000).unwrap() == expected);
         }
+    }
+}
+
+/// The paths of all entries.
+fn walked(image: &[u8]) -> Result<Vec<String>, ReadError> {
+    let (mut paths, caps) = (Vec::new(), ArchiveCaps { entries: 1000, bytes: 1 << 20 });
+    walk_squashfs(&mut Cursor::new(image), caps, &mut |entry, content| {
+        io::copy(content, &mut io::sink())?;
+        paths.push(entry.path.clone());
+        Ok(())
+    })?;
+    Ok(paths)
+}
+
+#[test]
+fn a_walk_goes_into_each_folder() {
+    assert_eq!(walked(&image()).unwrap(), ["/bin", "/bin/thing", "/meta", "/meta/snap.yaml"]);
+}
+
+#[test]
+fn a_folder_that_is_in_itself_ends_the_walk() {
+    // The listing of the root begins with a header; the first entry's inode is 32 bytes in.
+    let root_listing = 54;
+    let itself = patched(&From::Listings, root_listing + 12, &136_u16.to_le_bytes());
+    let told = refusal(walked(&itself));
+    assert!(told.contains("more than 64 deep"), "{told}");
+}
+
+proptest! {
+    #[test]
+    fn a_walk_never_panics(place in 0..4096_usize, byte: u8) {
+        let mut image = image();
+        let place = place % image.len();
+        image[place] = byte;
+        let _ = walked(&image);
     }
 }
