@@ -8,7 +8,7 @@ use gapferry::bundle::names;
 use gapferry::bundle::state::{ItemLine, ItemListWriter, Manifest, ProofLine};
 use gapferry::kind::Kind;
 use gapferry::review::{
-    Against, CycloneDxBom, KeyNames, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument, TextLimit, compare,
+    Against, CycloneDxBom, KeyNames, PackageLooks, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument, TextLimit, compare,
     write_html, write_report_text, write_text,
 };
 use libfuzzer_sys::fuzz_target;
@@ -69,12 +69,12 @@ fn review(before: &ReviewedState, after: &ReviewedState, scratch: &Path) {
     let diff = compare(before, after, scratch).expect("a difference");
     let mut text = Vec::new();
     write_text(&diff, TextLimit::All, &mut text).expect("the text");
-    let report = ReviewReport { diff, against: Against::State, names: KeyNames::default() };
+    let report = ReviewReport { diff, against: Against::State, names: KeyNames::default(), looks: PackageLooks::default() };
     write_report_text(&report, &mut text).expect("the report's text");
     write_html(&report, &mut text).expect("the page");
     let text = String::from_utf8(text).expect("text");
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()) && !text.contains("<script"));
-    let sbom = Sbom { state: after, scratch };
+    let sbom = Sbom { state: after, scratch, licences: None };
     for json in [
         serde_json::to_string(&ReportJson(&report)),
         serde_json::to_string(&CycloneDxBom(&sbom)),

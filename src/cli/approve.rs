@@ -1,6 +1,6 @@
 //! `gapferry approve` and `gapferry reject`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::bundle::{BundleError, approval_files, trust_files};
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::label::Label;
-use crate::review::{ID_DIGITS, compare};
+use crate::review::{Alarm, ID_DIGITS, compare};
 use crate::time::Time;
 use crate::trust::{
     APPROVAL_NAMESPACE, AlarmSet, Approval, Decision, PublicKey, Role, SignedApproval, TrustFile, verify,
@@ -130,10 +130,12 @@ impl FromStr for Acknowledgement {
 
 pub(super) fn approve(args: &ApproveArgs, out: &Output) -> Result<(), Failure> {
     make(&args.common, out, |folder, statement| {
-        let report = args.report.as_ref().map(|path| report_digest(path, &statement)).transpose()?;
-        let statement = acknowledge(args, folder, statement)?;
+        let report = args.report.as_ref().map(|path| named_report(path, &statement)).transpose()?;
+        let alarms = report.as_ref().map(|report| report.alarms.as_slice()).unwrap_or_default();
+        let statement = acknowledge(args, folder, statement, alarms)?;
         let (role, reason, until) = (args.role, args.reason.clone(), args.until);
-        Ok(Approval { role, reason, report, until, ..statement })
+        let (report, scan) = report.map(|report| (report.report, report.scan)).unzip();
+        Ok(Approval { role, reason, report, scan: scan.flatten(), until, ..statement })
     })
 }
 
@@ -142,21 +144,67 @@ pub(super) fn reject(args: &RejectArgs, out: &Output) -> Result<(), Failure> {
     make(&args.common, out, |_, statement| Ok(Approval { decision, reason: args.reason.clone(), ..statement }))
 }
 
-/// Returns the digest of a report. Fails if it is on another bundle.
-fn report_digest(path: &Path, statement: &Approval) -> Result<Sha256, Failure> {
-    let ReportSubject { manifest, report } = ReportSubject::read(path)?;
-    match manifest == statement.manifest {
+/// Reads a report. Fails if it is on another bundle.
+fn named_report(path: &Path, statement: &Approval) -> Result<ReportSubject, Failure> {
+    let report = ReportSubject::read(path)?;
+    match report.manifest == statement.manifest {
         true => Ok(report),
         false => Err(Failure::usage(format_args!(
-            "{} is the report of another bundle, with the manifest {manifest}; this one has {}",
+            "{} is the report of another bundle, with the manifest {}; this one has {}",
             path.display(),
+            report.manifest,
             statement.manifest
         ))),
     }
 }
 
-/// Adds the acknowledgements of alarms to an approval. Fails if one is missing, or if there is no such alarm.
-fn acknowledge(args: &ApproveArgs, folder: &Path, statement: Approval) -> Result<Approval, Failure> {
+/// The alarms of a bundle, sorted by whether a reason was given for them.
+struct AlarmReasons<'a> {
+    args: &'a ApproveArgs,
+    acknowledged: BTreeMap<Sha256, String>,
+    left_out: Vec<String>,
+    /// The reasons that belong to an alarm, by their places among the arguments.
+    used: BTreeSet<usize>,
+}
+
+impl AlarmReasons<'_> {
+    /// Looks for the reason of an alarm.
+    fn take(&mut self, alarm: &Alarm) {
+        let digest = alarm.digest.to_hex();
+        let given = self.args.acknowledged.iter().enumerate().filter(|(_, given)| digest.starts_with(&given.id));
+        let given: Vec<_> = given.collect();
+        self.used.extend(given.iter().map(|(place, _)| *place));
+        match given.first() {
+            Some((_, given)) => drop(self.acknowledged.insert(alarm.digest, given.reason.clone())),
+            None if self.left_out.len() <= MAX_SHOWN_ALARMS => {
+                self.left_out.push(format!("{} {}", alarm.id, alarm.text))
+            }
+            None => {}
+        }
+    }
+
+    /// Fails if an alarm has no reason, or a reason no alarm.
+    fn check(&self) -> Result<(), Failure> {
+        let mut places = self.args.acknowledged.iter().enumerate();
+        if let Some((_, unknown)) = places.find(|(place, _)| !self.used.contains(place)) {
+            let hint = if self.args.report.is_some() { "" } else { ": for one that needs volumes, give --report" };
+            return Err(Failure::usage(format_args!("there is no alarm {}{hint}", unknown.id)));
+        }
+        match self.args.acknowledge_all.is_none() && !self.left_out.is_empty() {
+            true => Err(not_acknowledged(&self.left_out)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Adds the acknowledgements of alarms to an approval: of those that the site computes again, and of those that only a report has.
+/// Fails if one is missing, or if there is no such alarm.
+fn acknowledge(
+    args: &ApproveArgs,
+    folder: &Path,
+    statement: Approval,
+    reported: &[Alarm],
+) -> Result<Approval, Failure> {
     let (before, after) = match &args.against {
         Some(against) => open_after(against, folder)?,
         None => {
@@ -169,27 +217,27 @@ fn acknowledge(args: &ApproveArgs, folder: &Path, statement: Approval) -> Result
     }
     let scratch = std::env::temp_dir();
     let diff = compare(&before, &after, &scratch)?;
-    let (mut digests, mut acknowledged, mut left_out) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut digests = Vec::new();
+    let (acknowledged, left_out, used) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+    let mut reasons = AlarmReasons { args, acknowledged, left_out, used };
     let read = diff.each_alarm(|alarm| {
         digests.push(alarm.digest);
-        match args.acknowledged.iter().find(|given| alarm.digest.to_hex().starts_with(&given.id)) {
-            Some(given) => drop(acknowledged.insert(alarm.digest, given.reason.clone())),
-            None if left_out.len() <= MAX_SHOWN_ALARMS => left_out.push(format!("{} {}", alarm.id, alarm.text)),
-            None => {}
-        }
+        reasons.take(&alarm);
         Ok::<(), io::Error>(())
     });
     read.map_err(BundleError::io("read", &scratch))?;
-    let is_known = |given: &&Acknowledgement| digests.iter().any(|digest| digest.to_hex().starts_with(&given.id));
-    if let Some(unknown) = args.acknowledged.iter().find(|given| !is_known(given)) {
-        return Err(Failure::usage(format_args!("there is no alarm {}", unknown.id)));
-    }
-    if args.acknowledge_all.is_none() && !left_out.is_empty() {
-        return Err(not_acknowledged(&left_out));
-    }
+    reported.iter().for_each(|alarm| reasons.take(alarm));
+    reasons.check()?;
     let against = args.against.as_ref().map(|_| before.digest);
     let alarms = AlarmSet::new(against, digests);
     let all_alarms = args.acknowledge_all.as_ref().map(|reason| alarms.acknowledge(reason));
+    let mut acknowledged = reasons.acknowledged;
+    if let Some(reason) = &args.acknowledge_all {
+        // The digest of all alarms is over those that the site can compute.
+        for alarm in reported {
+            acknowledged.entry(alarm.digest).or_insert_with(|| reason.clone());
+        }
+    }
     Ok(Approval { acknowledged, all_alarms, ..statement })
 }
 
@@ -234,6 +282,7 @@ fn make(
         reason: None,
         report: None,
         role: Role::Reviewer,
+        scan: None,
         sequence: manifest.sequence,
         site: manifest.site.clone(),
         ticket: args.ticket.clone(),

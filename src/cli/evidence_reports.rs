@@ -15,7 +15,7 @@ use crate::digest::{Hashing, Sha256};
 use crate::error_class::Fault;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::label::Label;
-use crate::review::{Against, KeyNames, ReportJson, ReviewReport, ReviewedState, compare};
+use crate::review::{Against, KeyNames, PackageLooks, ReportJson, ReviewReport, ReviewedState, compare};
 use crate::site::{EvidenceFolder, ReportedBy};
 use crate::storage::{StorageError, modes, read_capped};
 
@@ -146,7 +146,7 @@ impl ReportWriter<'_> {
     ) -> Result<ReviewReport<'s>, Failure> {
         let diff = compare(before, after, &std::env::temp_dir())?;
         let against = if base == ReportBase::Nothing { Against::Nothing } else { Against::State };
-        Ok(ReviewReport { diff, against, names })
+        Ok(ReviewReport { diff, against, names, looks: PackageLooks::default() })
     }
 
     /// Writes a report: the first one with its page, its text and the bills of materials.
@@ -174,7 +174,7 @@ impl ReportWriter<'_> {
 
     /// Takes a report that somebody kept. Fails unless a statement names it.
     fn take(&mut self, path: &Path, manifest: Sha256) -> Result<(), Failure> {
-        let (ReportSubject { manifest: on, report }, place) = (ReportSubject::read(path)?, path.display());
+        let (ReportSubject { manifest: on, report, .. }, place) = (ReportSubject::read(path)?, path.display());
         if on != manifest {
             return Err(Failure::usage(format_args!(
                 "{place} is the report of another bundle, with the manifest {on}; this one has {manifest}"

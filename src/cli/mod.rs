@@ -23,6 +23,7 @@ mod keygen;
 mod list_images;
 mod maas;
 mod output;
+mod package_looks;
 mod passphrase;
 #[cfg(test)]
 mod printed_commands;
@@ -170,7 +171,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Verify(args) => verify::run(&args, &out, &progress),
         Command::Inspect(args) => inspect::run(&args, &out),
         Command::Diff(args) => diff::run(&args, &out),
-        Command::Report(args) => report::run(&args, &out),
+        Command::Report(args) => report::run(&args, &out, &progress),
         Command::Approve(args) => approve::approve(&args, &out),
         Command::Reject(args) => approve::reject(&args, &out),
         Command::Evidence(args) => evidence::run(&args, &out),

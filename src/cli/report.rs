@@ -7,9 +7,12 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, write_json_line};
+use super::package_looks::{LookArgs, ReportPlaces};
 use super::reviewed::{open_after, open_one};
 use crate::digest::{Hashing, Sha256};
+use crate::error_class::Fault;
 use crate::label::Label;
+use crate::progress::Progress;
 use crate::review::{
     Against, CycloneDxBom, KeyNames, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument, compare, write_html,
     write_report_text,
@@ -22,11 +25,13 @@ use crate::terminal::safe;
 ///
 /// Writes report.html, a page without scripts, report.txt and report.json into a folder, and bills of materials: sbom.cdx.json
 /// (CycloneDX 1.6) and sbom.spdx.json (SPDX 2.3). The same bundle, older state and site give the same bytes. The manifest and the item
-/// lists suffice; no volume is read, and no key is needed.
+/// lists suffice, and no key is needed. Only --contents, --licences and --scan read volumes: they look into packages, and run nothing of them.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gapferry report /media/usb/dc1-base-000042 --against dc1-base-000041 --out review-42\n  \
-    gapferry report /media/usb --against /srv/gapferry --site /srv/gapferry --out review-42"
+    gapferry report /media/usb --against /srv/gapferry --site /srv/gapferry --out review-42\n  \
+    gapferry report /media/usb/dc1-base-000042 --against /srv/gapferry --contents --licences --out review-42\n  \
+    gapferry report /media/usb/dc1-base-000042 --against /srv/gapferry --scan 'clamscan -d /srv/signatures' --out review-42"
 )]
 pub(super) struct ReportArgs {
     /// The bundle's folder or name, or a medium that has one bundle
@@ -40,9 +45,11 @@ pub(super) struct ReportArgs {
     /// A site whose trust file and pinned keys give names to fingerprints
     #[arg(long, value_name = "SITE")]
     site: Option<PathBuf>,
+    #[command(flatten)]
+    looks: LookArgs,
 }
 
-pub(super) fn run(args: &ReportArgs, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &ReportArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let (before, after) = match &args.against {
         Some(against) => open_after(against, &args.bundle)?,
         None => {
@@ -53,17 +60,38 @@ pub(super) fn run(args: &ReportArgs, out: &Output) -> Result<(), Failure> {
     let sources: Vec<Label> = after.manifest.collections.iter().map(|collection| collection.source.clone()).collect();
     let names = args.site.as_deref().map(|site| names(site, &sources)).transpose()?.unwrap_or_default();
     let scratch = std::env::temp_dir();
-    let diff = compare(&before, &after, &scratch)?;
+    let mut diff = compare(&before, &after, &scratch)?;
+    let places = ReportPlaces { bundle: &args.bundle, against: args.against.as_deref(), site: args.site.as_deref() };
+    let looks = args.looks.look(&diff, places, &scratch, progress)?;
+    diff.add_alarms(looks.alarms.iter().cloned());
     let against = if args.against.is_some() { Against::State } else { Against::Nothing };
-    let report = ReviewReport { diff, against, names };
+    let report = ReviewReport { diff, against, names, looks };
     let digest = write_report(&report, &after, &args.out)?;
-    let (bundle, alarms) = (after.manifest.folder(), report.diff.totals.alarm_count());
+    say(&report, args, digest, out)
+}
+
+/// Prints the result. Fails if a scan was asked for and failed.
+fn say(report: &ReviewReport<'_>, args: &ReportArgs, digest: Sha256, out: &Output) -> Result<(), Failure> {
+    let (bundle, alarms) = (report.diff.after.manifest.folder(), report.diff.totals.alarm_count());
     let folder = args.out.display().to_string();
-    let value = json!({ "bundle": bundle, "out": folder, "alarms": alarms, "report_sha256": digest });
-    let words = format!(
+    let scan = report.looks.scan.as_ref();
+    let value = json!({
+        "bundle": bundle, "out": folder, "alarms": alarms, "report_sha256": digest,
+        "scan": scan.map(|scan| scan.result),
+    });
+    let mut words = format!(
         "wrote {}/report.html, report.txt, report.json, sbom.cdx.json and sbom.spdx.json on {bundle}: {alarms} alarms\nreport.json has the digest {digest}\n",
         safe(&folder)
     );
+    if let Some(scan) = scan {
+        words += &format!("malware scan: {}\n", scan.result.words());
+    }
+    if let Some(error) = scan.and_then(|scan| scan.errors.first()) {
+        let place = args.out.join("report.txt");
+        return Err(
+            Fault::failed(format_args!("the scan does not count: {error}; {} has more", place.display())).into()
+        );
+    }
     out.done(value, &words);
     Ok(())
 }
@@ -80,7 +108,8 @@ pub(super) fn write_report(report: &ReviewReport<'_>, state: &ReviewedState, fol
     })?;
     write(folder, "report.txt", |to| write_report_text(report, to))?;
     write(folder, "report.html", |to| write_html(report, to))?;
-    let sbom = Sbom { state, scratch: &std::env::temp_dir() };
+    let licences = report.looks.licences.as_ref();
+    let sbom = Sbom { state, scratch: &std::env::temp_dir(), licences };
     write(folder, "sbom.cdx.json", |to| Ok(write_json_line(&CycloneDxBom(&sbom), to)?))?;
     write(folder, "sbom.spdx.json", |to| Ok(write_json_line(&SpdxDocument(&sbom), to)?))?;
     Ok(digest)

@@ -1,31 +1,95 @@
 //! The subject of a `report.json`, read as a stream: the report of a million changes is larger than what a reviewer's machine should hold.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::error::Failure;
 use crate::digest::{Hashing, Sha256};
+use crate::review::{Alarm, AlarmKind};
 use crate::storage::{FileError, StorageError};
+use crate::trust::{ApprovedDatabase, ApprovedScan};
 
 /// The longest string of a report that is read, in bytes. Texts of manifests and of item lists are far shorter.
 const MAX_STRING_BYTES: u64 = 1 << 20;
 
-/// The bundle that a report is on, and the digest of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The bundle that a report is on, the digest of the report, and what only volumes could tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ReportSubject {
+    /// Its alarms that need volumes. A site does not compute these again.
+    pub(super) alarms: Vec<Alarm>,
     /// The digest of the bundle's manifest.
     pub(super) manifest: Sha256,
     /// The digest of the report.
     pub(super) report: Sha256,
+    /// Its scan, as statements have it.
+    pub(super) scan: Option<ApprovedScan>,
 }
 
-/// The part of a `report.json` that says which bundle it is on.
+/// The parts of a `report.json` that are read.
 #[derive(Deserialize)]
 struct ReportHead {
+    #[serde(default)]
+    alarms: VolumeAlarms,
     bundle: ReportedBundle,
+    scan: Option<ReportedScan>,
+}
+
+/// The alarms that need volumes; others are passed over while they are read.
+#[derive(Default)]
+struct VolumeAlarms(Vec<Alarm>);
+
+/// The most alarms that need volumes. A statement has no room for more.
+const MAX_VOLUME_ALARMS: usize = 1000;
+
+impl<'de> Deserialize<'de> for VolumeAlarms {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AlarmVisitor;
+        impl<'de> Visitor<'de> for AlarmVisitor {
+            type Value = VolumeAlarms;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of alarms")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<VolumeAlarms, A::Error> {
+                let mut alarms = Vec::new();
+                while let Some(alarm) = list.next_element::<serde_json::Value>()? {
+                    let kind = alarm.get("alarm").and_then(serde_json::Value::as_str);
+                    if AlarmKind::ALL.iter().any(|known| known.needs_volumes() && Some(known.as_str()) == kind) {
+                        alarms.push(serde_json::from_value(alarm).map_err(A::Error::custom)?);
+                    }
+                    if alarms.len() > MAX_VOLUME_ALARMS {
+                        let reason = format!("it has more than {MAX_VOLUME_ALARMS} alarms that need volumes");
+                        return Err(A::Error::custom(reason));
+                    }
+                }
+                Ok(VolumeAlarms(alarms))
+            }
+        }
+        deserializer.deserialize_seq(AlarmVisitor)
+    }
+}
+
+/// The scan in a report, as far as a statement has it.
+#[derive(Deserialize)]
+struct ReportedScan {
+    command: String,
+    #[serde(default)]
+    databases: Vec<ApprovedDatabase>,
+    result: String,
+    version: String,
+}
+
+impl From<ReportedScan> for ApprovedScan {
+    fn from(scan: ReportedScan) -> Self {
+        let ReportedScan { command, databases, result, version } = scan;
+        Self { databases, result, tool: if version.is_empty() { command } else { version } }
+    }
 }
 
 #[derive(Deserialize)]
@@ -47,7 +111,8 @@ impl ReportSubject {
         let mut report = ReportBytes { from, digest: Hashing::new(()), at: StringPlace::Outside };
         // Nothing but white space may follow the object, and is read too, so the digest is that of the whole file.
         let head: ReportHead = serde_json::from_reader(BufReader::new(&mut report))?;
-        Ok(Self { manifest: head.bundle.manifest, report: report.digest.finish().1 })
+        let (alarms, scan) = (head.alarms.0, head.scan.map(ApprovedScan::from));
+        Ok(Self { alarms, manifest: head.bundle.manifest, report: report.digest.finish().1, scan })
     }
 }
 
@@ -104,7 +169,8 @@ mod tests {
             manifest()
         );
         let subject = ReportSubject::parse(text.as_bytes()).unwrap();
-        assert_eq!(subject, ReportSubject { manifest: Sha256::of(b"manifest"), report: Sha256::of(text.as_bytes()) });
+        let (manifest, report) = (Sha256::of(b"manifest"), Sha256::of(text.as_bytes()));
+        assert_eq!(subject, ReportSubject { alarms: Vec::new(), manifest, report, scan: None });
         for wrong in ["", "{}", "[]", &format!("{text}{{"), &text.replace("\"manifest\"", "\"manifesto\"")] {
             assert!(ReportSubject::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }

@@ -13,11 +13,21 @@ use crate::site::{Site, bundle_folders};
 
 /// The place of a state.
 #[derive(Debug)]
-enum StateSource {
+pub(super) enum StateSource {
     /// A bundle's folder.
     Bundle(PathBuf),
     /// A site's folder.
     Site(PathBuf),
+}
+
+impl StateSource {
+    /// Returns the folder of a bundle.
+    pub(super) fn folder(self) -> Option<PathBuf> {
+        match self {
+            Self::Bundle(folder) => Some(folder),
+            Self::Site(_) => None,
+        }
+    }
 }
 
 /// Opens two states, the older one first. `name` is that of the bundles, if a site has several.
@@ -66,7 +76,7 @@ pub(super) fn open_one(bundle: &Path) -> Result<ReviewedState, Failure> {
 }
 
 /// Finds out what is at `given`.
-fn source(given: &Path) -> Result<StateSource, Failure> {
+pub(super) fn source(given: &Path) -> Result<StateSource, Failure> {
     if given.join("site.toml").is_file() {
         return Ok(StateSource::Site(given.to_owned()));
     }

@@ -31,6 +31,10 @@ pub enum AlarmKind {
     NewPublisher,
     /// A file that upstream signs is older than before.
     OlderProof,
+    /// A package has a new file that gives its caller rights. Only volumes show it.
+    NewSetuid,
+    /// A scanner found something in an item.
+    Malware,
 }
 
 /// A change that a reviewer must not miss. Fields stand in the order of their names.
@@ -62,7 +66,7 @@ pub struct Alarm {
 
 impl AlarmKind {
     /// All kinds, the worst first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::OtherBytes,
         Self::Downgrade,
         Self::NoProof,
@@ -70,6 +74,8 @@ impl AlarmKind {
         Self::NewOrigin,
         Self::NewPublisher,
         Self::OlderProof,
+        Self::NewSetuid,
+        Self::Malware,
     ];
 
     /// Its name in JSON.
@@ -82,7 +88,14 @@ impl AlarmKind {
             Self::NewOrigin => "new-origin",
             Self::NewPublisher => "new-publisher",
             Self::OlderProof => "older-proof",
+            Self::NewSetuid => "new-setuid",
+            Self::Malware => "malware",
         }
+    }
+
+    /// Returns whether only volumes show it, so that a site that has none cannot ask for it.
+    pub fn needs_volumes(self) -> bool {
+        matches!(self, Self::NewSetuid | Self::Malware)
     }
 
     /// Its place among the kinds, as text.
@@ -95,6 +108,8 @@ impl AlarmKind {
             Self::NewOrigin => "4",
             Self::NewPublisher => "5",
             Self::OlderProof => "6",
+            Self::NewSetuid => "7",
+            Self::Malware => "8",
         }
     }
 }
@@ -109,6 +124,8 @@ impl fmt::Display for AlarmKind {
             Self::NewOrigin => "new origin",
             Self::NewPublisher => "new publisher",
             Self::OlderProof => "older signed file",
+            Self::NewSetuid => "new setuid file",
+            Self::Malware => "found by the scanner",
         })
     }
 }
@@ -156,7 +173,7 @@ impl Alarm {
     }
 
     /// Makes the alarm of a change.
-    fn of_change(alarm: AlarmKind, change: &ItemChange, text: String) -> Self {
+    pub(super) fn of_change(alarm: AlarmKind, change: &ItemChange, text: String) -> Self {
         let digest = |line: &Option<ItemLine>| line.as_ref().map(|line| line.sha256);
         Self {
             after: digest(&change.after),

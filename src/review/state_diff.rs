@@ -26,6 +26,8 @@ pub struct StateDiff<'a> {
     /// The collections of both states, sorted by their folders.
     pub collections: Vec<CollectionDiff>,
     list: ChangeList,
+    /// Alarms that do not rest on the lists.
+    more_alarms: Vec<Alarm>,
 }
 
 /// A collection in two states. Fields stand in the order of their names.
@@ -68,13 +70,22 @@ pub fn compare<'a>(
     let alarms = collections.iter().flat_map(CollectionDiff::alarms).collect();
     let list = change_list(StatePair { before, after }, alarms, scratch);
     let list = list.map_err(BundleError::in_file(&after.place))?;
-    Ok(StateDiff { before, after, totals: list.totals.clone(), collections, list })
+    Ok(StateDiff { before, after, totals: list.totals.clone(), collections, list, more_alarms: Vec::new() })
 }
 
 impl StateDiff<'_> {
-    /// Hands each alarm to `alarm`, the worst first.
-    pub fn each_alarm<E: From<std::io::Error>>(&self, alarm: impl FnMut(Alarm) -> Result<(), E>) -> Result<(), E> {
-        self.list.alarms.each(alarm)
+    /// Hands each alarm to `alarm`: those of the lists, the worst first, and then those that were added.
+    pub fn each_alarm<E: From<std::io::Error>>(&self, mut alarm: impl FnMut(Alarm) -> Result<(), E>) -> Result<(), E> {
+        self.list.alarms.each(&mut alarm)?;
+        self.more_alarms.iter().cloned().try_for_each(alarm)
+    }
+
+    /// Adds alarms that the lists do not show.
+    pub fn add_alarms(&mut self, alarms: impl IntoIterator<Item = Alarm>) {
+        for alarm in alarms {
+            self.totals.add_alarm(alarm.alarm);
+            self.more_alarms.push(alarm);
+        }
     }
 
     /// Hands each change to `change`, by class, collection, name and architecture.

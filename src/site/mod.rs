@@ -228,7 +228,7 @@ impl Site {
     }
 
     /// Returns the depot for reading, also by users who may not write there.
-    fn depot_to_read(&self) -> Depot {
+    pub fn depot_to_read(&self) -> Depot {
         Depot::in_store(self.store.clone(), "depot/", &self.root.join("depot"))
     }
 

@@ -59,6 +59,31 @@ pub struct AllAlarms {
     pub reason: String,
 }
 
+/// The scan for malware in the report that a reviewer has read. Fields stand in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovedScan {
+    /// The scanner's files of signatures, as far as they are known.
+    pub databases: Vec<ApprovedDatabase>,
+    /// The result, such as `clean`.
+    pub result: String,
+    /// The scanner, as it names itself.
+    pub tool: String,
+}
+
+/// A file of signatures. Fields stand in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovedDatabase {
+    /// The date that it has in its header; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Its file name.
+    pub name: String,
+    /// Its digest.
+    pub sha256: Sha256,
+}
+
 /// A statement on a manifest. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +114,9 @@ pub struct Approval {
     pub report: Option<Sha256>,
     /// The role in which they say it: `reviewer` or `emergency`.
     pub role: Role,
+    /// The scan in that report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<ApprovedScan>,
     /// The bundle's sequence.
     pub sequence: Sequence,
     /// The site that the bundle is for.
@@ -144,7 +172,11 @@ impl Approval {
             return Err("only an approval has an end or acknowledges alarms".to_owned());
         }
         let texts = [&self.reason, &self.ticket].into_iter().flatten().chain(self.acknowledged.values());
-        let mut texts = texts.chain(self.all_alarms.as_ref().map(|all| &all.reason));
+        let scanned = self
+            .scan
+            .iter()
+            .flat_map(|scan| [&scan.result, &scan.tool].into_iter().chain(scan.databases.iter().map(|of| &of.name)));
+        let mut texts = texts.chain(self.all_alarms.as_ref().map(|all| &all.reason)).chain(scanned);
         match texts.find(|text| !(1..=MAX_TEXT_BYTES).contains(&text.len())) {
             Some(_) => Err(format!("each of its texts must have 1 to {MAX_TEXT_BYTES} bytes")),
             None => Ok(()),

@@ -16,6 +16,7 @@ pub(in crate::trust) fn example() -> Approval {
         reason: None,
         report: None,
         role: Role::Reviewer,
+        scan: None,
         sequence: Sequence::FIRST,
         site: "dc1".parse().unwrap(),
         ticket: None,
@@ -35,6 +36,11 @@ fn a_statement_has_one_text() {
     let statement = Approval {
         acknowledged: BTreeMap::from([(Sha256::of(b"alarm"), "seen".to_owned())]),
         all_alarms: Some(crate::trust::AlarmSet::new(None, vec![Sha256::of(b"alarm")]).acknowledge("all")),
+        scan: Some(ApprovedScan {
+            databases: vec![ApprovedDatabase { date: None, name: "own.ndb".into(), sha256: Sha256::of(b"signatures") }],
+            result: "clean".into(),
+            tool: "ClamAV 1.4.6".into(),
+        }),
         ticket: Some("CHG-1".to_owned()),
         until: Some(Time::from_unix(1_900_000_000).unwrap()),
         ..example()
@@ -53,6 +59,7 @@ fn a_statement_has_one_text() {
         ("approve", "reject"),
         ("approve", "withdraw"),
         ("CHG-1", ""),
+        ("ClamAV 1.4.6", ""),
         ("dc1", "dc\\u0031"),
         ("}\n", "}"),
     ] {

@@ -17,7 +17,9 @@ mod upstream_memory;
 
 pub use alarm_set::AlarmSet;
 pub use allowed_signers::openssh_time;
-pub use approval::{AllAlarms, Approval, Decision, MAX_APPROVAL_BYTES, MAX_APPROVALS, SignedApproval};
+pub use approval::{
+    AllAlarms, Approval, ApprovedDatabase, ApprovedScan, Decision, MAX_APPROVAL_BYTES, MAX_APPROVALS, SignedApproval,
+};
 pub use edit::{KeyName, TrustChange};
 pub use error::TrustError;
 pub use file::{MAX_TRUST_BYTES, Revocation, Role, TrustFile, TrustedKey};

@@ -18,6 +18,11 @@ pub(crate) const FIRST: &str = "medium/dc1-base-000001";
 /// A desk with a site whose bundles anna and one of security (bert or carl) must approve, and the first bundle. dora may publish in an
 /// emergency.
 pub(crate) fn desk() -> Desk {
+    desk_with("")
+}
+
+/// The same with more arguments for `site init`.
+pub(crate) fn desk_with(more: &str) -> Desk {
     let desk = Desk::new();
     for person in ["root", "anna", "bert", "carl", "dora"] {
         desk.run(&format!("keygen {person}.key")).ok();
@@ -26,7 +31,7 @@ pub(crate) fn desk() -> Desk {
     upstream.add("stable", "main", DebSpec::new("hello", "1.0-1", "amd64"));
     desk.archive("up", &mut upstream, &["stable"]);
     desk.select(&format!("trust = \"trust\"\n{}", desk.table("demo", &desk.url("up"), "stable main amd64", "")));
-    desk.init(&["demo", "extra"], "--root root=root.key.pub");
+    desk.init(&["demo", "extra"], &format!("--root root=root.key.pub {more}"));
     let keys: String =
         ["anna", "bert", "carl"].map(|person| format!(" --add-key {person}:reviewer:{person}.key.pub")).concat();
     change_trust(

@@ -1,8 +1,10 @@
 //! Review by real commands: from the small part of bundles alone, as on a reviewer's machine.
 
+mod contents;
 mod hostile;
 mod report;
 mod sbom;
+mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize, Serializer};
 
-use super::{Against, FORMAT, NO_DATA, NamedKey, NoData, ReviewReport, SecondOpinion, SignedFile};
+use super::contents::{ContentsJson, ContentsObject};
+use super::{Against, FORMAT, NamedKey, NoData, ReviewReport, SecondOpinion, SignedFile};
 use crate::bundle::FormatError;
 use crate::bundle::state::ItemLine;
 use crate::bundle::state::manifest::LeftOut;
@@ -12,6 +13,7 @@ use crate::digest::Sha256;
 use crate::review::alarm::Alarm;
 use crate::review::diff_json::{AlarmSeq, ChangeSeq, StateHeader, serialize_each};
 use crate::review::item_change::ItemChange;
+use crate::review::scan::ScanReport;
 use crate::review::state_diff::CollectionDiff;
 use crate::review::totals::DiffTotals;
 use crate::time::Time;
@@ -35,6 +37,8 @@ pub(in crate::review) struct ReportObject {
     changes: Vec<ItemChange>,
     /// The collections of both states.
     collections: Vec<CollectionDiff>,
+    /// The contents of packages; absent if none was looked into.
+    contents: Option<ContentsObject>,
     /// Version of the format; 1.
     format: u64,
     /// Things that the selection asks for and the state has not.
@@ -47,6 +51,8 @@ pub(in crate::review) struct ReportObject {
     notes: Vec<String>,
     /// The signed files of each collection.
     provenance: Vec<CollectionProvenance>,
+    /// The scan for malware; absent if there was none.
+    scan: Option<ScanReport>,
     /// Commands that check the report without gapferry.
     second_opinion: Vec<SecondOpinion>,
     /// Numbers of changes.
@@ -130,12 +136,18 @@ impl Serialize for ReportJson<'_> {
         map.serialize_entry("bundle", &report.bundle_header())?;
         map.serialize_entry("changes", &ChangeSeq(diff))?;
         map.serialize_entry("collections", &diff.collections)?;
+        if let Some(contents) = &report.looks.contents {
+            map.serialize_entry("contents", &ContentsJson { diff, contents })?;
+        }
         map.serialize_entry("format", &FORMAT)?;
         map.serialize_entry("left_out", &manifest.left_out)?;
         map.serialize_entry("licences", &report.licence_counts())?;
-        map.serialize_entry("no_data", &NO_DATA)?;
+        map.serialize_entry("no_data", &report.no_data())?;
         map.serialize_entry("notes", &diff.notes())?;
         map.serialize_entry("provenance", &report.provenance())?;
+        if let Some(scan) = &report.looks.scan {
+            map.serialize_entry("scan", scan)?;
+        }
         map.serialize_entry("second_opinion", &report.second_opinions())?;
         map.serialize_entry("totals", &diff.totals)?;
         map.serialize_entry("unproven", &UnprovenSeq(report))?;

@@ -1,7 +1,9 @@
 //! The report that people approve or refuse: the same bytes for the same input, and nothing of volumes or media in it.
 
+mod contents;
 mod json;
 mod page;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -16,6 +18,7 @@ pub(super) use json::ReportObject;
 pub use page::write_html;
 pub use text::write_report_text;
 
+use super::contents::PackageLooks;
 use super::state::ReviewedState;
 use super::state_diff::StateDiff;
 use crate::bundle::FormatError;
@@ -38,6 +41,8 @@ pub struct ReviewReport<'a> {
     pub against: Against,
     /// Names of persons and keys, as far as somebody has named them.
     pub names: KeyNames,
+    /// Findings in packages, as far as they were looked into.
+    pub looks: PackageLooks,
 }
 
 /// The kind of state that a report compares with.
@@ -93,7 +98,7 @@ pub(super) struct SignedFile {
     pub(super) signed_by: Vec<NamedKey>,
 }
 
-/// A line of the checklist for which the small part of a bundle has no data.
+/// A line of the checklist for which the report has no data.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub(super) struct NoData {
     /// A short name.
@@ -102,17 +107,23 @@ pub(super) struct NoData {
     pub(super) why: &'static str,
 }
 
-/// All lines of the checklist without data.
-pub(super) const NO_DATA: [NoData; 5] = [
+/// The line on what is inside of packages.
+const UNEXPECTED_CONTENT: &str = "unexpected content";
+
+/// The line on malware.
+const MALWARE_SCAN: &str = "malware scan";
+
+/// The lines of the checklist that may be without data.
+const NO_DATA: [NoData; 5] = [
     NoData {
         about: "vulnerabilities",
         why: "no security data was read: this report does not say which advisories the changes fix, or which stay open",
     },
     NoData {
-        about: "unexpected content",
-        why: "no package was opened: maintainer scripts, setuid files, units and interfaces of snaps are not looked at",
+        about: UNEXPECTED_CONTENT,
+        why: "no package was opened (--contents): maintainer scripts, setuid files, units and interfaces of snaps are not looked at",
     },
-    NoData { about: "malware scan", why: "no file was scanned" },
+    NoData { about: MALWARE_SCAN, why: "no file was scanned (--scan)" },
     NoData {
         about: "builder's host and program",
         why: "a manifest names neither the host nor the digest of the program that made it",
@@ -135,6 +146,16 @@ pub(super) struct SecondOpinion {
 impl ReviewReport<'_> {
     fn state(&self) -> &ReviewedState {
         self.diff.after
+    }
+
+    /// Returns the lines of the checklist without data.
+    fn no_data(&self) -> Vec<NoData> {
+        let has_data = |about: &str| match about {
+            UNEXPECTED_CONTENT => self.looks.contents.is_some(),
+            MALWARE_SCAN => self.looks.scan.is_some(),
+            _ => false,
+        };
+        NO_DATA.into_iter().filter(|line| !has_data(line.about)).collect()
     }
 
     /// The key that signed the manifest, with its person's name.
@@ -195,7 +216,7 @@ impl ReviewReport<'_> {
     /// The number of items of each licence; those without one under an empty text.
     fn licences(&self) -> BTreeMap<String, u64> {
         let state = self.state();
-        let mut licences = BTreeMap::new();
+        let mut licences = BTreeMap::<String, u64>::new();
         for facts in &state.facts {
             let mut unknown = facts.items;
             for (licence, count) in &facts.licences {
@@ -203,6 +224,10 @@ impl ReviewReport<'_> {
                 unknown = unknown.saturating_sub(*count);
             }
             *licences.entry(String::new()).or_default() += unknown;
+        }
+        for (licence, count) in self.looks.licences.iter().flat_map(|looked| &looked.items) {
+            *licences.entry(licence.clone()).or_default() += count;
+            licences.entry(String::new()).and_modify(|unknown| *unknown = unknown.saturating_sub(*count));
         }
         licences.retain(|_, count| *count > 0);
         licences

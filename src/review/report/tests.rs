@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bundle::state::manifest::LeftOut;
-use crate::review::compare;
 use crate::review::tests::{TestList, apt, deb, file, reviewed, snap, stored};
+use crate::review::{PackageLooks, compare};
 
 /// All text forms of a report on a state whose texts are `text`: page, text, JSON.
 fn forms(text: &str) -> [String; 3] {
@@ -42,7 +42,7 @@ fn forms(text: &str) -> [String; 3] {
     manifest.left_out = vec![LeftOut { collection: text.into(), what: text.into(), why: text.into() }];
     let names = KeyNames { keys: [(text.to_owned(), text.to_owned())].into(), ..KeyNames::default() };
     let diff = compare(&before, &after, &std::env::temp_dir()).unwrap();
-    let report = ReviewReport { diff, against: Against::State, names };
+    let report = ReviewReport { diff, against: Against::State, names, looks: PackageLooks::default() };
     let (mut page, mut plain) = (Vec::new(), Vec::new());
     write_html(&report, &mut page).unwrap();
     write_report_text(&report, &mut plain).unwrap();

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{Against, NO_DATA, NamedKey, ReviewReport};
+use super::contents::write_contents;
+use super::scan::write_scan;
+use super::{Against, NamedKey, ReviewReport};
 use crate::bundle::FormatError;
 use crate::review::diff_text::{TextLimit, write_body};
 use crate::review::wrap::wrapped;
@@ -16,12 +18,14 @@ pub fn write_report_text(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::R
     report.header().iter().try_for_each(|(name, value)| wrapped(to, &format!("{name:<15} "), value))?;
     report.diff.notes().iter().try_for_each(|note| wrapped(to, "note            ", &format!("{note}.")))?;
     write_body(&report.diff, TextLimit::Short, to)?;
+    write_contents(report, to)?;
+    write_scan(report, to)?;
     provenance(report, to)?;
     unproven(report, to)?;
     left_out(report, to)?;
     licences(report, to)?;
     writeln!(to, "\nNO DATA")?;
-    NO_DATA.iter().try_for_each(|line| wrapped(to, "  ", &format!("{}: {}.", line.about, line.why)))?;
+    report.no_data().iter().try_for_each(|line| wrapped(to, "  ", &format!("{}: {}.", line.about, line.why)))?;
     writeln!(to, "\nCHECK IT YOURSELF, in the bundle's folder")?;
     for opinion in report.second_opinions() {
         writeln!(to, "  {}:\n    {}", opinion.says, opinion.command)?;
@@ -150,7 +154,8 @@ fn left_out(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<()> {
 fn licences(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<()> {
     let mut licences: Vec<_> = report.licences().into_iter().collect();
     licences.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    writeln!(to, "\nLICENCES, as far as upstream's indexes state them")?;
+    let inside = if report.looks.licences.is_some() { " and copyright files inside of packages" } else { "" };
+    wrapped(to, "\nLICENCES", &format!(", as far as upstream's indexes{inside} state them"))?;
     for (licence, items) in licences.iter().take(MOST) {
         let licence = if licence.is_empty() { "unknown" } else { licence };
         wrapped(to, "  ", &format!("{items} items: {licence}"))?;

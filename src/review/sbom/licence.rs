@@ -1,7 +1,7 @@
 //! Licences as upstreams write them, and as SPDX wants them.
 
 /// Licences of the SPDX list that packages name most. Others are given in upstream's words.
-const KNOWN: [&str; 40] = [
+const KNOWN: [&str; 47] = [
     "0BSD",
     "AGPL-3.0-only",
     "AGPL-3.0-or-later",
@@ -9,13 +9,19 @@ const KNOWN: [&str; 40] = [
     "Artistic-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "BSD-4-Clause",
     "BSL-1.0",
+    "CC-BY-3.0",
     "CC-BY-4.0",
+    "CC-BY-SA-3.0",
     "CC-BY-SA-4.0",
     "CC0-1.0",
+    "CDDL-1.0",
     "EPL-2.0",
     "EUPL-1.2",
     "FTL",
+    "GFDL-1.3-no-invariants-only",
+    "GFDL-1.3-no-invariants-or-later",
     "GFDL-1.3-only",
     "GFDL-1.3-or-later",
     "GPL-1.0-only",
@@ -32,6 +38,7 @@ const KNOWN: [&str; 40] = [
     "LGPL-3.0-only",
     "LGPL-3.0-or-later",
     "MIT",
+    "MPL-1.1",
     "MPL-2.0",
     "NCSA",
     "OFL-1.1",
@@ -66,6 +73,13 @@ pub(super) fn is_expression(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_all_licences_that_packages_state_inside() {
+        for name in crate::formats::apt::copyright::spdx_names() {
+            assert!(is_expression(&name), "{name}");
+        }
+    }
 
     #[test]
     fn takes_expressions_of_known_licences_alone() {

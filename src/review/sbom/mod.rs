@@ -1,6 +1,7 @@
 //! Bills of materials of a bundle, in the two forms that other tools read: CycloneDX 1.6 and SPDX 2.3.
 //!
-//! Both are functions of the manifest and the item lists, and are written as streams: what must be joined is sorted on disk.
+//! Both are functions of the manifest, the item lists and the licences inside of packages, and are written as streams: what must be
+//! joined is sorted on disk.
 
 mod component;
 mod cyclonedx;
@@ -19,6 +20,7 @@ pub use spdx::SpdxDocument;
 
 use self::component::SbomComponent;
 use self::needs::{NeedReader, NeedSort};
+use super::contents::PackageLicences;
 use super::state::ReviewedState;
 use crate::bundle::FormatError;
 use crate::bundle::state::ListLine;
@@ -37,6 +39,8 @@ pub struct Sbom<'a> {
     pub state: &'a ReviewedState,
     /// A folder for nameless files.
     pub scratch: &'a Path,
+    /// The licences that packages state inside, as far as they were looked into.
+    pub licences: Option<&'a PackageLicences>,
 }
 
 impl Sbom<'_> {
@@ -47,7 +51,9 @@ impl Sbom<'_> {
             let mut read = || -> Result<(), FormatError> {
                 let mut list = self.state.lists.read(index)?;
                 while let Some(line) = list.next_line()? {
-                    if let ListLine::Item(item) = line {
+                    if let ListLine::Item(mut item) = line {
+                        let inside = || self.licences.and_then(|licences| licences.get(&item.sha256));
+                        item.licence = item.licence.clone().or_else(|| inside().map(str::to_owned));
                         component(SbomComponent::of(collection, *item, builder.as_deref()))?;
                     }
                 }

@@ -15,7 +15,7 @@ use crate::review::tests::{TestList, apt, deb, file, reviewed, snap, stored};
 fn bills(lists: &[TestList]) -> [Value; 2] {
     let state = reviewed(stored(1, lists));
     let scratch = std::env::temp_dir();
-    let sbom = Sbom { state: &state, scratch: Path::new(&scratch) };
+    let sbom = Sbom { state: &state, scratch: Path::new(&scratch), licences: None };
     let both = [serde_json::to_string(&CycloneDxBom(&sbom)), serde_json::to_string(&SpdxDocument(&sbom))];
     let again = [serde_json::to_string(&CycloneDxBom(&sbom)), serde_json::to_string(&SpdxDocument(&sbom))];
     let both = both.map(Result::unwrap);

@@ -13,7 +13,7 @@ use crate::support::together::Together;
 use crate::support::world::Content as _;
 
 /// Lets the judges read the bills of a folder. Returns what they have read.
-fn judged(folder: &Path) -> Value {
+pub(super) fn judged(folder: &Path) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/review/sbom_judge.py");
     let value: Value = serde_json::from_str(&end(Command::new("python3").arg(script).arg(folder)).ok().out).unwrap();
     assert_eq!(value["faults"], serde_json::json!([]));

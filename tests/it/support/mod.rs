@@ -19,6 +19,7 @@ pub(crate) mod os_images_lies;
 pub(crate) mod port;
 pub(crate) mod published_tree;
 pub(crate) mod read_bundle;
+pub(crate) mod real_debs;
 pub(crate) mod sample;
 pub(crate) mod server;
 pub(crate) mod skip;

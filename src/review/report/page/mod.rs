@@ -3,13 +3,15 @@
 //! Everything that comes from the states is escaped. Long lists are cut; `report.json` has all of them.
 
 mod changes;
+mod contents;
+mod scan;
 mod sources;
 mod table;
 
 use std::io::{self, Write};
 
 use super::text::key_words;
-use super::{Against, NO_DATA, ReviewReport};
+use super::{Against, ReviewReport};
 use crate::html::HtmlText;
 use crate::review::item_change::ChangeClass;
 use crate::review::wrap::counted;
@@ -25,9 +27,11 @@ const SYMBOLS: &str = "<svg width=\"0\" height=\"0\" aria-hidden=\"true\" focusa
 const MOST: u64 = 500;
 
 /// The sections with their headings.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("alarms", "Alarms"),
     ("changes", "What changes"),
+    ("contents", "Inside of packages"),
+    ("scan", "Malware scan"),
     ("provenance", "Where it comes from"),
     ("unproven", "Items without upstream proof"),
     ("left-out", "Left out, and overrides"),
@@ -49,11 +53,13 @@ pub fn write_html(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<(
     page.verdict(report)?;
     page.alarms(report)?;
     page.changes(report)?;
+    page.contents(report)?;
+    page.scan(report)?;
     page.provenance(report)?;
     page.unproven(report)?;
     page.left_out(report)?;
     page.licences(report)?;
-    page.no_data()?;
+    page.no_data(report)?;
     page.second_opinions(report)?;
     page.identity(report)?;
     page.raw(
@@ -158,11 +164,11 @@ impl PageWriter<'_> {
         )
     }
 
-    fn no_data(&mut self) -> io::Result<()> {
+    fn no_data(&mut self, report: &ReviewReport<'_>) -> io::Result<()> {
         self.section("no-data")?;
         self.paragraph("Questions that a review asks, and that nothing in this report answers:")?;
         self.raw("<dl class=\"facts\">\n")?;
-        for line in NO_DATA {
+        for line in report.no_data() {
             writeln!(self.to, "<dt>{}</dt><dd>No data: {}.</dd>", HtmlText(line.about), HtmlText(line.why))?;
         }
         self.raw("</dl>\n")?;

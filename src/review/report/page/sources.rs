@@ -138,9 +138,12 @@ impl PageWriter<'_> {
         let mut licences: Vec<_> = report.licences().into_iter().collect();
         licences.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let all = report.state().items();
-        self.paragraph(
-            "As far as upstream’s own indexes state them. Those of Debian packages stand inside of the packages.",
-        )?;
+        self.paragraph(match &report.looks.licences {
+            None => "As far as upstream’s own indexes state them. Those of Debian packages stand inside of the packages (--licences).",
+            Some(_) => {
+                "As upstream’s own indexes state them, or the copyright files of Debian packages where every name in one means one licence."
+            }
+        })?;
         LICENCES.begin("Items by licence", self)?;
         for (licence, items) in licences.iter().take(MOST as usize) {
             let name = if licence.is_empty() { "unknown" } else { licence };
