@@ -6,6 +6,8 @@ use std::task::Poll;
 /// The state of a connection between its requests.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
+    /// A request is being answered.
+    answering: AtomicBool,
     /// A request has begun since [`Activity::was_asked`] was called last.
     asked: AtomicBool,
     /// A request was answered, and none has begun since.
@@ -17,10 +19,21 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// Notes that a request has begun, or that the connection has a new reader.
-    pub(super) fn begin(&self) {
+    /// Notes that the connection has a new reader, which waits for a request.
+    pub(super) fn begin_reading(&self) {
         self.answered.store(false, Ordering::Relaxed);
         self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that a request has begun.
+    pub(super) fn begin(&self) {
+        self.answering.store(true, Ordering::Relaxed);
+        self.begin_reading();
+    }
+
+    /// Notes that the answer is done, or was given up.
+    pub(super) fn end_answer(&self) {
+        self.answering.store(false, Ordering::Relaxed);
     }
 
     /// Returns true if a request has begun since the last call.
@@ -47,6 +60,12 @@ impl Activity {
     /// Notes an attempt to send all that has not gone out.
     pub(super) fn note_flush<T>(&self, flushed: &Poll<T>) {
         self.unsent.store(flushed.is_pending(), Ordering::Relaxed);
+    }
+
+    /// Returns true if the next thing to come is the head of a request, or the rest of one.
+    pub(super) fn waits_for_head(&self) -> bool {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        !is(&self.answering) && !is(&self.unsent)
     }
 
     /// Returns true if the last answer has gone out and nothing of another request has come.

@@ -29,7 +29,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> axum::http::Response<MeteredBody> {
     let started = Instant::now();
-    let view = client.view(started).await;
+    let view = client.take_view(started).await;
     let (parts, body) = request.into_parts();
     let asked = match body.is_end_stream() {
         false => RequestForm::WithBody,
@@ -46,7 +46,7 @@ pub(super) async fn answer(
         // section 6.1); hyper does not tell, so nothing more is read after any such request.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    client.shared.metrics.answered(of, response.status());
+    client.counters.answered(of, response.status());
     let record = client.shared.log.as_ref().map(|_| AccessRecord {
         time: Timestamp::now(),
         remote: client.address,
@@ -60,6 +60,7 @@ pub(super) async fn answer(
         duration: started.elapsed(),
         generation: view.as_ref().map_or(0, |view| view.tree.generation.number),
     });
+    client.keep_view(view);
     response.map(|body| MeteredBody::new(body, asked, of, client.clone(), record))
 }
 

@@ -1,7 +1,7 @@
 //! One connection as requests see it, and the state that all connections share.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::access_log::AccessLog;
 use super::activity::Activity;
 use super::limits::Limits;
-use super::metrics::Metrics;
+use super::metrics::{AnswerCounters, Metrics};
 use super::resolve::{Resolver, View};
 
 /// State that all connections share.
@@ -33,23 +33,35 @@ pub(super) struct ClientConnection {
     pub(super) scheme: &'static str,
     pub(super) address: IpAddr,
     pub(super) activity: Activity,
+    /// The counters of the thread that serves it.
+    pub(super) counters: Arc<AnswerCounters>,
     /// The view that answered its last request.
     view: Mutex<Option<Arc<View>>>,
 }
 
 impl ClientConnection {
-    pub(super) fn new(shared: Arc<Shared>, scheme: &'static str, address: IpAddr) -> Self {
-        Self { shared, scheme, address, activity: Activity::default(), view: Mutex::new(None) }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        counters: Arc<AnswerCounters>,
+        scheme: &'static str,
+        address: IpAddr,
+    ) -> Self {
+        Self { shared, scheme, address, activity: Activity::default(), counters, view: Mutex::new(None) }
     }
 
-    /// Returns the view that answers from `now` on.
-    pub(super) async fn view(&self, now: Instant) -> Option<Arc<View>> {
-        let before = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let view = self.shared.resolver.current(before.as_ref(), now).await;
-        let same = before.as_ref().map(Arc::as_ptr) == view.as_ref().map(Arc::as_ptr);
-        if !same {
-            *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();
-        }
-        view
+    /// Returns the view that answers from `now` on. [`Self::keep_view`] is to give it back: the count of references to it is
+    /// shared by all threads, so counting one up and down for each request costs more than it looks.
+    pub(super) async fn take_view(&self, now: Instant) -> Option<Arc<View>> {
+        let before = self.lock_view().take();
+        self.shared.resolver.current(before, now).await
+    }
+
+    /// Keeps a view for the next request.
+    pub(super) fn keep_view(&self, view: Option<Arc<View>>) {
+        *self.lock_view() = view;
+    }
+
+    fn lock_view(&self) -> MutexGuard<'_, Option<Arc<View>>> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::client::{ClientConnection, Shared};
-use super::metrics::add;
+use super::metrics::{AnswerCounters, add};
 use super::watched_stream::{Endpoint, WatchedStream};
 use super::write_timeout::WriteTimeout;
 
@@ -48,6 +48,8 @@ pub(super) struct Listener {
     /// Settings for TLS, if that is spoken here.
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) shared: Arc<Shared>,
+    /// The counters of the thread that accepts.
+    pub(super) counters: Arc<AnswerCounters>,
     /// Changes once, when the server ends.
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -82,7 +84,7 @@ impl Listener {
         let (shared, tls, closing) = (self.shared.clone(), self.tls.clone(), self.closing.clone());
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = address.ip().to_canonical();
-        let client = Arc::new(ClientConnection::new(shared, scheme, address));
+        let client = Arc::new(ClientConnection::new(shared, self.counters.clone(), scheme, address));
         tokio::spawn(async move {
             converse(stream, tls, &client, closing).await;
             client.shared.metrics.open.fetch_sub(1, Ordering::Relaxed);
@@ -117,6 +119,7 @@ async fn speak(stream: impl Endpoint, client: &Arc<ClientConnection>, mut closin
     let mut stream = WatchedStream::new(stream, client.clone());
     loop {
         tokio::select! {
+            biased;
             readable = timeout(client.shared.limits.request_head, stream.readable()) => {
                 if !matches!(readable, Ok(Ok(()))) {
                     return;
@@ -139,8 +142,8 @@ async fn answer_until_rest<S: Endpoint>(
     closing: &mut watch::Receiver<bool>,
 ) -> Option<WatchedStream<S>> {
     let limits = &client.shared.limits;
+    // Without a timer of the library's: setting it anew for each request costs a twentieth of a small answer.
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.request_head);
     // The library's own limit of 100 header fields stays: any that is set, even the same, costs an allocation a request.
     http.max_header_size(limits.header_bytes);
     // One piece of a file is sent before the next is read. A client that has said all may still be answered.
@@ -150,10 +153,11 @@ async fn answer_until_rest<S: Endpoint>(
         let client = client.clone();
         async move { Ok::<_, Infallible>(super::answer::answer(&client, request).await) }
     });
-    client.activity.begin();
+    client.activity.begin_reading();
     let mut connection = http.serve_connection(TokioIo::new(stream), service);
     let warm = client.shared.warm.try_acquire().ok();
     let mut look = pin!(sleep(REST));
+    let mut asked_at = Instant::now();
     let until_rest = poll_fn(|cx| {
         if Pin::new(&mut connection).poll(cx).is_ready() {
             return Poll::Ready(false); // however it ended, it has
@@ -162,14 +166,20 @@ async fn answer_until_rest<S: Endpoint>(
             return Poll::Ready(true);
         }
         while look.as_mut().poll(cx).is_ready() {
-            if !client.activity.was_asked() && client.activity.is_at_rest() {
+            let now = Instant::now();
+            if client.activity.was_asked() || !client.activity.waits_for_head() {
+                asked_at = now;
+            } else if client.activity.is_at_rest() {
                 return Poll::Ready(true);
+            } else if now.duration_since(asked_at) >= limits.request_head {
+                return Poll::Ready(false);
             }
-            look.as_mut().reset(Instant::now() + REST);
+            look.as_mut().reset(now + REST);
         }
         Poll::Pending
     });
     let is_at_rest = tokio::select! {
+        biased;
         is_at_rest = until_rest => Some(is_at_rest),
         closing = closing.wait_for(|closing| *closing) => if closing.is_ok() { None } else { Some(false) },
     };

@@ -82,11 +82,12 @@ impl Body for MeteredBody {
 
 impl Drop for MeteredBody {
     fn drop(&mut self) {
+        self.client.activity.end_answer();
         if !self.asked_with_body {
             self.client.activity.finish();
         }
+        self.client.counters.sent(self.of, self.bytes);
         let metrics = &self.client.shared.metrics;
-        metrics.sent(self.of, self.bytes);
         if !self.complete {
             metrics.aborted.fetch_add(1, Ordering::Relaxed);
         }

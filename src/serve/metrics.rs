@@ -1,6 +1,7 @@
 //! What the server counts, and `GET /metrics`: Prometheus' text format, version 0.0.4.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -40,6 +41,11 @@ impl AnswerKind {
         Kind::ALL.iter().map(|kind| (Self::Kind(*kind), kind.as_str())).chain(OTHERS)
     }
 
+    /// Its place among [`Self::all`].
+    fn place(self) -> usize {
+        Self::all().position(|(other, _)| other == self).unwrap_or(0)
+    }
+
     /// What the file at `path` below a generation belongs to.
     pub(super) fn file(path: &str) -> Self {
         Kind::of_path(path).map_or(Self::Keys, |(kind, _)| Self::Kind(kind))
@@ -49,19 +55,47 @@ impl AnswerKind {
 /// The number of kinds.
 const KINDS: usize = Kind::ALL.len();
 
+/// The number of sorts of answers.
+const SORTS: usize = KINDS + OTHERS.len();
+
+/// The number of classes of status codes.
+const CLASSES: usize = 5;
+
 /// Counters of the answers of one sort.
 #[derive(Debug, Default)]
 struct Counters {
     /// Requests by the class of their status, from 1xx on.
-    requests: [AtomicU64; 5],
+    requests: [AtomicU64; CLASSES],
     /// Bytes of bodies.
     bytes: AtomicU64,
+}
+
+/// Counters of the answers that one thread gives. Each thread has its own, on memory that no other writes to: two threads that
+/// count in one place wait for each other's caches.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct AnswerCounters([Counters; SORTS]);
+
+impl AnswerCounters {
+    /// Counts an answer.
+    pub(super) fn answered(&self, of: AnswerKind, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(counter) = self.0.get(of.place()).and_then(|counters| counters.requests.get(class)) {
+            add(counter, 1);
+        }
+    }
+
+    /// Counts bytes of a body.
+    pub(super) fn sent(&self, of: AnswerKind, bytes: u64) {
+        self.0.get(of.place()).into_iter().for_each(|counters| add(&counters.bytes, bytes));
+    }
 }
 
 /// Counters since the start.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    answers: [Counters; KINDS + OTHERS.len()],
+    /// One value for each thread.
+    answers: Vec<Arc<AnswerCounters>>,
     /// Answers cut short, because the client went away or took nothing for too long.
     pub(super) aborted: AtomicU64,
     /// Files that only an older generation had.
@@ -77,21 +111,18 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Counts an answer.
-    pub(super) fn answered(&self, of: AnswerKind, status: StatusCode) {
-        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-        if let Some(counter) = self.counters(of).and_then(|counters| counters.requests.get(class)) {
-            add(counter, 1);
-        }
+    /// Returns counters for a server of this many threads.
+    pub(super) fn new(threads: usize) -> Self {
+        Self { answers: (0..threads).map(|_| Arc::default()).collect(), ..Self::default() }
     }
 
-    /// Counts bytes of a body.
-    pub(super) fn sent(&self, of: AnswerKind, bytes: u64) {
-        self.counters(of).into_iter().for_each(|counters| add(&counters.bytes, bytes));
+    /// The counters of the thread with this number.
+    pub(super) fn of_thread(&self, number: usize) -> Arc<AnswerCounters> {
+        self.answers.get(number).cloned().unwrap_or_default()
     }
 
-    fn counters(&self, of: AnswerKind) -> Option<&Counters> {
-        AnswerKind::all().zip(&self.answers).find(|((other, _), _)| *other == of).map(|(_, counters)| counters)
+    fn sum(&self, of: impl Fn(&[Counters; SORTS]) -> u64) -> u64 {
+        self.answers.iter().map(|counters| of(&counters.0)).sum()
     }
 
     /// The page.
@@ -112,15 +143,16 @@ impl Metrics {
 
     fn of_requests(&self, page: &mut MetricsPage) {
         page.head("gapferry_requests_total", "counter");
-        for ((_, kind), counters) in AnswerKind::all().zip(&self.answers) {
-            for (class, counter) in (1..).zip(&counters.requests) {
-                let labels = format!("{{kind=\"{kind}\",class=\"{class}xx\"}}");
-                page.line("gapferry_requests_total", &labels, get(counter));
+        for (place, (_, kind)) in AnswerKind::all().enumerate() {
+            for class in 0..CLASSES {
+                let labels = format!("{{kind=\"{kind}\",class=\"{}xx\"}}", class + 1);
+                page.line("gapferry_requests_total", &labels, self.sum(|of| get(&of[place].requests[class])));
             }
         }
         page.head("gapferry_response_bytes_total", "counter");
-        for ((_, kind), counters) in AnswerKind::all().zip(&self.answers) {
-            page.line("gapferry_response_bytes_total", &format!("{{kind=\"{kind}\"}}"), get(&counters.bytes));
+        for (place, (_, kind)) in AnswerKind::all().enumerate() {
+            let bytes = self.sum(|of| get(&of[place].bytes));
+            page.line("gapferry_response_bytes_total", &format!("{{kind=\"{kind}\"}}"), bytes);
         }
     }
 }

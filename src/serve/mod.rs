@@ -149,7 +149,7 @@ impl Server {
         let limits = Limits { connections: budget.connections, ..options.limits };
         let shared = Arc::new(Shared {
             resolver: Arc::new(Resolver::new(site, budget.cached_files)),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(budget.threads),
             log,
             limits,
             free: Arc::new(Semaphore::new(limits.connections)),

@@ -131,17 +131,17 @@ impl Resolver {
     }
 
     /// Returns the view that answers from `now` on. `before` is the last one of the asking connection, which saves it a lock.
-    pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>, now: Instant) -> Option<Arc<View>> {
+    pub(super) async fn current(self: &Arc<Self>, before: Option<Arc<View>>, now: Instant) -> Option<Arc<View>> {
         let now = u64::try_from(now.duration_since(self.started).as_micros()).unwrap_or(u64::MAX);
         let before = before.filter(|view| !view.replaced.load(Ordering::Acquire));
         let is_fresh = u128::from(now.saturating_sub(self.read_at.load(Ordering::Relaxed))) < FRESH.as_micros();
-        if let Some(view) = before.filter(|_| is_fresh) {
-            return Some(view.clone());
+        if is_fresh && before.is_some() {
+            return before;
         }
         let link = self.served.store.target(CURRENT).ok()??;
         if let Some(view) = before.filter(|view| view.link == link) {
             self.read_at.store(now, Ordering::Relaxed);
-            return Some(view.clone());
+            return Some(view);
         }
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).of(&link) {
             return known;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::client::Shared;
 use super::connection::Listener;
+use super::metrics::AnswerCounters;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(3);
@@ -44,7 +45,8 @@ impl Workers {
             let copy = |(listener, tls): &Listening| Ok((listener.try_clone()?, tls.clone()));
             let listening = listening.iter().map(copy).collect::<io::Result<Vec<_>>>()?;
             let (shared, closed) = (shared.clone(), closed.clone());
-            let work = move || runtime.block_on(work(listening, shared, closed));
+            let counters = shared.metrics.of_thread(number);
+            let work = move || runtime.block_on(work(listening, shared, counters, closed));
             workers.threads.push(thread::Builder::new().name(format!("serve-{number}")).spawn(work)?);
         }
         Ok(workers)
@@ -68,10 +70,16 @@ impl Drop for Workers {
     }
 }
 
-async fn work(listening: Vec<Listening>, shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
+async fn work(
+    listening: Vec<Listening>,
+    shared: Arc<Shared>,
+    counters: Arc<AnswerCounters>,
+    mut closing: watch::Receiver<bool>,
+) {
     for (listener, tls) in listening {
         if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-            tokio::spawn(Listener { listener, tls, shared: shared.clone(), closing: closing.clone() }.run());
+            let (shared, counters, closing) = (shared.clone(), counters.clone(), closing.clone());
+            tokio::spawn(Listener { listener, tls, shared, counters, closing }.run());
         }
     }
     if closing.wait_for(|closing| *closing).await.is_ok() {

@@ -1,4 +1,5 @@
-//! A connection that is given up when the other side takes nothing for too long. What comes too slowly is hyper's to limit.
+//! A connection that is given up when the other side takes nothing for too long. What comes too slowly is
+//! limited where requests are answered.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
