@@ -55,6 +55,15 @@ fn select(desk: &Desk, compression: SampleCompression, packed: &[u8], size: usiz
     desk.select(&desk.table("large", &desk.url("up"), "stable main amd64", more));
 }
 
+/// The stanza of the one package that the archive of [`select`] really has.
+fn stanza_of_small(desk: &Desk) -> Vec<u8> {
+    let mut upstream = Upstream::new("Large", &["amd64"]);
+    upstream.add("stable", "main", DebSpec::new("small", "1", "amd64"));
+    upstream.indexes = [SampleCompression::Plain].into();
+    desk.archive("plain", &mut upstream, &["stable"]);
+    fs::read(desk.path("plain/dists/stable/main/binary-amd64/Packages")).unwrap()
+}
+
 /// The text of an index of `count` packages, each of which depends on the next, with descriptions of `description` bytes.
 fn chain(count: usize, description: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(count * (description + 400));
@@ -98,6 +107,22 @@ fn whole_suites_are_chosen_in_little_memory() {
     let (ended, mib) = peak_of_export(6000, 24_000, "");
     assert!(ended.out.contains("6000 files"), "{}", ended.out);
     assert!(mib < 100, "{mib} MiB for an index of 147 MB");
+}
+
+#[test]
+fn a_site_publishes_one_package_of_a_large_index_in_little_memory() {
+    let desk = Desk::new();
+    let text = [stanza_of_small(&desk), b"\n".to_vec(), chain(6000, 24_000)].concat();
+    let packed = SampleCompression::Xz.pack(&text).unwrap();
+    select(&desk, SampleCompression::Xz, &packed, text.len(), "packages = [\"small\"]");
+    drop((text, packed));
+    let bundle = desk.bundle();
+    desk.init(&["large"], "");
+    let (ended, mib) = measured(&desk, &format!("import {} --site site", bundle.display()));
+    ended.ok();
+    assert!(mib < 100, "{mib} MiB for an index of 147 MB");
+    let published = fs::read_to_string(desk.path("site/current/apt/large/dists/stable/main/binary-amd64/Packages"));
+    assert!(published.unwrap().starts_with("Package: small\n"));
 }
 
 /// An index of one field of 190 MiB, with a window of 128 MiB where the format has windows.

@@ -5,13 +5,14 @@
 use std::borrow::Cow;
 use std::io::Read;
 
+use super::index_blocks::{EntryForm, IndexBlocks};
 use super::packages::{BinaryPackage, ControlFields, SourceFile, SourceStanza, packages, sources, split_source};
 use super::pdiff::PdiffIndex;
 use super::relation::{is_name, is_version};
 use super::release::Release;
 use super::slim_index::slim;
 use crate::formats::Invalid;
-use crate::formats::compression::{Compression, decompress, parallel_reader};
+use crate::formats::compression::{Compression, parallel_reader};
 use crate::formats::openpgp::{Keyring, SignedBytes, Signer};
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::{MalformedPath, PublishPath};
@@ -39,22 +40,31 @@ impl PdiffIndex {
     }
 }
 
-/// Returns the text of an index, expanded as the name at the end of `path` says. `signed` is the size that the Release names for
-/// the plain file. Fails for a text of more bytes than that, or than [`MAX_INDEX_TEXT_BYTES`].
-pub fn expand(bytes: &[u8], path: &PublishPath, signed: Option<u64>) -> Result<Vec<u8>, Invalid> {
-    let text = decompress(bytes, Compression::of_name(path.as_str()), text_cap(signed));
-    text.map_err(|error| Invalid::new(format!("cannot expand {path}")).because(error))
+/// Reads an index, expanded as the name at the end of `path` says, in parts of whole entries. `signed` is the size that the Release
+/// names for the plain file. Reading fails for a text of more bytes than that, or than [`MAX_INDEX_TEXT_BYTES`].
+pub fn expand_blocks<'r>(
+    bytes: impl Read + Send + 'r,
+    path: &PublishPath,
+    form: EntryForm,
+    signed: Option<u64>,
+) -> Result<IndexBlocks<'r>, Invalid> {
+    IndexBlocks::new(bytes, Compression::of_name(path.as_str()), form, text_cap(signed))
+}
+
+/// For `map_err`: the error of an index that cannot be expanded.
+pub fn cannot_expand(path: &PublishPath) -> impl Fn(Invalid) -> Invalid {
+    move |error| Invalid::new(format!("cannot expand {path}")).because(error)
 }
 
 fn text_cap(signed: Option<u64>) -> u64 {
     signed.map_or(MAX_INDEX_TEXT_BYTES, |size| size.min(MAX_INDEX_TEXT_BYTES))
 }
 
-/// Reads an index as [`slim`] keeps it, under the caps of [`expand`]. Memory is needed for what is kept alone.
+/// Reads an index as [`slim`] keeps it, under the caps of [`expand_blocks`]. Memory is needed for what is kept alone.
 pub fn expand_slim(bytes: impl Read + Send, path: &PublishPath, signed: Option<u64>) -> Result<Vec<u8>, Invalid> {
     let packed = Compression::of_name(path.as_str());
     let text = parallel_reader(bytes, packed).and_then(|text| slim(text, packed, text_cap(signed)));
-    text.map_err(|error| Invalid::new(format!("cannot expand {path}")).because(error))
+    text.map_err(cannot_expand(path))
 }
 
 /// A Release whose signature was good, and who made it.

@@ -46,55 +46,80 @@ fn cut_line(line: &[u8], packages: &Names<'_>, out: &mut impl Write) -> io::Resu
     out.write_all(b"\n")
 }
 
-/// Copies the stanzas of `Commands-ARCH` that are of `packages`, behind its head.
-pub fn cut_commands(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
-    let (mut head, mut kept) = (Vec::new(), Vec::new());
-    for stanza in Stanzas::new(text) {
-        let to = match stanza.field("name") {
-            None => &mut head,
-            Some(name) if packages.contains(name) => &mut kept,
-            Some(_) => continue,
-        };
-        to.extend_from_slice(stanza.bytes());
-        to.extend_from_slice(b"\n\n");
-    }
-    behind_head(head, &kept)
+/// An index that is being cut: its head, and what is kept of the rest. Blocks of [`IndexBlocks`](super::index_blocks::IndexBlocks) are
+/// added one after the other.
+#[derive(Debug, Default)]
+pub struct CutIndex {
+    head: Vec<u8>,
+    kept: Vec<u8>,
 }
 
-/// Copies the documents of `Components-ARCH.yml` that are of `packages`, behind its head, the document that names no package.
-pub fn cut_components(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
-    let (mut head, mut kept) = (Vec::new(), Vec::new());
-    for document in documents(text) {
-        match document.iter().find_map(|line| package_of(line)) {
-            None if document.iter().all(|line| is_empty(line)) => {}
-            None => append(&mut head, &document),
-            Some(name) if packages.contains(name) => append(&mut kept, &document),
-            Some(_) => {}
+impl CutIndex {
+    /// Adds those stanzas of a part of `Commands-ARCH` that are of `packages`.
+    pub fn add_commands(&mut self, block: &[u8], packages: &Names<'_>) {
+        for stanza in Stanzas::new(block) {
+            let to = match stanza.field("name") {
+                None => &mut self.head,
+                Some(name) if packages.contains(name) => &mut self.kept,
+                Some(_) => continue,
+            };
+            to.extend_from_slice(stanza.bytes());
+            to.extend_from_slice(b"\n\n");
         }
     }
-    behind_head(head, &kept)
+
+    /// Adds those documents of a part of `Components-ARCH.yml` that are of `packages`. The head is the document that names no package.
+    pub fn add_components(&mut self, block: &[u8], packages: &Names<'_>) {
+        for document in documents(block) {
+            match lines(document).find_map(package_of) {
+                None if lines(document).all(is_empty) => {}
+                None => append(&mut self.head, document),
+                Some(name) if packages.contains(name) => append(&mut self.kept, document),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The size of what is kept, in bytes.
+    pub fn size(&self) -> usize {
+        self.head.len() + self.kept.len()
+    }
+
+    /// The whole text; empty if nothing but the head is left, so that no client has to ask for it.
+    pub fn finish(self) -> Vec<u8> {
+        if self.kept.is_empty() { Vec::new() } else { [self.head, self.kept].concat() }
+    }
 }
 
-/// The lines of each document of a YAML stream. `---` begins one, and `...` ends one.
-fn documents(text: &[u8]) -> Vec<Vec<&[u8]>> {
-    let mut documents = vec![Vec::new()];
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+/// The documents of a YAML stream. `---` begins one, and `...` ends one.
+fn documents(text: &[u8]) -> Vec<&[u8]> {
+    let (mut documents, mut start, mut at) = (Vec::new(), 0, 0);
+    let mut end_at = |end: usize| {
+        documents.extend(text.get(start..end).filter(|document| !document.is_empty()));
+        start = end;
+    };
+    for line in lines(text) {
         if is_start(line) {
-            documents.push(Vec::new());
+            end_at(at);
         }
-        documents.last_mut().into_iter().for_each(|document| document.push(line));
+        at += line.len();
         if is_marker(line, b"...") {
-            documents.push(Vec::new());
+            end_at(at);
         }
     }
+    end_at(at);
     documents
 }
 
 /// Adds a document, which need not begin with a marker in its own stream, and need not end with a line end.
-fn append(out: &mut Vec<u8>, document: &[&[u8]]) {
-    let is_bare = !document.iter().any(|line| is_start(line)) && document.iter().any(|line| is_content(line));
+fn append(out: &mut Vec<u8>, document: &[u8]) {
+    let is_bare = !lines(document).any(is_start) && lines(document).any(is_content);
     out.extend_from_slice(if is_bare { b"---\n" } else { b"" });
-    out.extend(document.concat());
+    out.extend_from_slice(document);
     if out.last() != Some(&b'\n') {
         out.push(b'\n');
     }
@@ -124,16 +149,23 @@ fn package_of(line: &[u8]) -> Option<&str> {
     Some(value.trim_matches(['"', '\'']))
 }
 
-/// The whole text; empty if nothing but the head is left, so that no client has to ask for it.
-fn behind_head(head: Vec<u8>, kept: &[u8]) -> Vec<u8> {
-    if kept.is_empty() { Vec::new() } else { [head.as_slice(), kept].concat() }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn cut_commands(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
+        let mut cut = CutIndex::default();
+        cut.add_commands(text, packages);
+        cut.finish()
+    }
+
+    fn cut_components(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
+        let mut cut = CutIndex::default();
+        cut.add_components(text, packages);
+        cut.finish()
+    }
 
     fn contents(text: &[u8], packages: &[&str]) -> String {
         let mut out = Vec::new();

@@ -7,6 +7,7 @@ pub mod client_index;
 pub mod copyright;
 pub mod cut_index;
 pub mod deb822;
+pub mod index_blocks;
 pub mod mirror_list;
 pub mod packages;
 pub mod pdiff;

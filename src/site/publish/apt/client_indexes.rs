@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read as _};
 
 use super::super::error::{COMPRESS, cannot, index_not_vouched};
-use super::re_index::{PackedIndex, SuiteIndexes};
+use super::re_index::{MAX_TEXT_BYTES, PackedIndex, SuiteIndexes};
 use super::root::Root;
-use super::{is_listed, read_index};
+use super::{expand_listed, is_listed};
 use crate::collection::{Collection, Proof};
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::apt::archive::IndexKind;
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
-use crate::formats::apt::cut_index::{Names, cut_commands, cut_components, cut_contents};
+use crate::formats::apt::cut_index::{CutIndex, Names, cut_contents};
 use crate::formats::apt::deb822::Stanzas;
+use crate::formats::apt::index_blocks::EntryForm;
 use crate::formats::apt::translation::Descriptions;
 use crate::formats::compression::{Compression, reader};
+use crate::path::PublishPath;
 use crate::site::publish::{Context, PublishError};
 
 /// The largest list of files that is read, in bytes uncompressed. It is read as a stream; Debian's largest has some 0.6 GB.
@@ -36,13 +39,28 @@ pub(super) fn cut(
         let text = match name.kind {
             ClientIndexKind::Contents => contents(root, proof, &names, context)?,
             ClientIndexKind::Translations => {
-                packed(&packages.descriptions.cut(&read_index(context, root, &proof.path, proof.sha256)?))?
+                let mut kept = Vec::new();
+                expand_listed(context, root, proof, EntryForm::Stanzas, |block, _| {
+                    kept.extend(packages.descriptions.cut(block));
+                    within(kept.len(), &proof.path)
+                })?;
+                packed(&kept)?
             }
             ClientIndexKind::Commands => {
-                packed(&cut_commands(&read_index(context, root, &proof.path, proof.sha256)?, &names))?
+                let mut cut = CutIndex::default();
+                expand_listed(context, root, proof, EntryForm::Stanzas, |block, _| {
+                    cut.add_commands(block, &names);
+                    within(cut.size(), &proof.path)
+                })?;
+                packed(&cut.finish())?
             }
             ClientIndexKind::Appstream => {
-                packed(&cut_components(&read_index(context, root, &proof.path, proof.sha256)?, &names))?
+                let mut cut = CutIndex::default();
+                expand_listed(context, root, proof, EntryForm::Documents, |block, _| {
+                    cut.add_components(block, &names);
+                    within(cut.size(), &proof.path)
+                })?;
+                packed(&cut.finish())?
             }
             _ => continue,
         };
@@ -51,6 +69,15 @@ pub(super) fn cut(
         }
     }
     Ok(cut)
+}
+
+/// Refuses an index of which more is kept than [`MAX_TEXT_BYTES`].
+fn within(size: usize, path: &PublishPath) -> Result<(), PublishError> {
+    if size <= MAX_TEXT_BYTES {
+        return Ok(());
+    }
+    let what = format!("{path} says more than {} MiB of the packages that are carried", MAX_TEXT_BYTES >> 20);
+    Err(Fault::unverified(what).into())
 }
 
 fn packed(text: &[u8]) -> Result<PackedIndex, PublishError> {

@@ -17,10 +17,11 @@ use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::apt::archive::{
-    EntryFile, IN_RELEASE, IndexEntry, IndexName, MAX_INDEX_TEXT_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
-    by_hash, entries, expand, read_release,
+    EntryFile, IN_RELEASE, IndexEntry, IndexName, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, by_hash, cannot_expand,
+    entries, expand_blocks, read_release,
 };
 use crate::formats::apt::client_index::{MissingIndexes, SuiteScope};
+use crate::formats::apt::index_blocks::EntryForm;
 use crate::formats::apt::release::Release;
 use crate::formats::apt::suite_name::{SuiteName, below};
 use crate::formats::openpgp::SignedBytes;
@@ -79,33 +80,53 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
 }
 
 /// Reads the suite's indexes: the stanzas of what is carried. Takes the files that they prove out of `unproven`.
-fn carried_suite(
-    collection: &Collection,
+fn carried_suite<'c>(
+    collection: &'c Collection,
     context: &mut Context<'_, '_>,
     items: &BTreeMap<&PublishPath, &Item>,
     root: &Root,
-    unproven: &mut BTreeSet<&PublishPath>,
+    unproven: &mut BTreeSet<&'c PublishPath>,
 ) -> Result<SuiteIndexes, PublishError> {
-    let mut suite = SuiteIndexes::default();
-    for (path, digest) in indexes_of(collection, root) {
-        let text = read_index(context, root, path, digest)?;
-        let Some(name) = root.index_name(path) else { continue };
-        let index = suite.index(&name);
-        for entry in entries(name.kind, &text) {
-            // Only what can be read can be carried.
-            let Ok(entry) = entry else { continue };
+    let mut suite = CarriedSuite { collection, items, root, unproven, indexes: SuiteIndexes::default() };
+    for proof in &collection.proofs {
+        let Some(name) = root.index_name(&proof.path) else { continue };
+        suite.indexes.index(&name); // one that lists nothing is written too
+        let add = |block: &[u8], context: &mut Context<'_, '_>| suite.add(&name, block, context);
+        expand_listed(context, root, proof, EntryForm::Stanzas, add)?;
+    }
+    Ok(suite.indexes)
+}
+
+/// A suite whose indexes are being read.
+struct CarriedSuite<'s, 'c> {
+    collection: &'c Collection,
+    items: &'s BTreeMap<&'s PublishPath, &'s Item>,
+    root: &'s Root,
+    /// Files that no index has proven yet.
+    unproven: &'s mut BTreeSet<&'c PublishPath>,
+    /// What is carried.
+    indexes: SuiteIndexes,
+}
+
+impl CarriedSuite<'_, '_> {
+    /// Adds those stanzas of a part of the index `name` that are carried.
+    fn add(&mut self, name: &IndexName<'_>, block: &[u8], context: &mut Context<'_, '_>) -> Result<(), PublishError> {
+        let Self { collection, items, root, .. } = self;
+        let index = self.indexes.index(name);
+        // Only what can be read can be carried.
+        for entry in entries(name.kind, block).flatten() {
             if !carried(collection, context, items, root, &entry)? {
                 note_absent(context, collection, &entry);
                 continue;
             }
             let proves = |path: &&PublishPath| items.get(path).is_some_and(|i| i.proof.as_ref() == root.proof());
             entry.files.iter().map(|file| &file.path).filter(proves).for_each(|path| {
-                unproven.remove(path);
+                self.unproven.remove(path);
             });
-            index.push(&entry.stanza);
+            index.push(&entry.stanza)?;
         }
+        Ok(())
     }
-    Ok(suite)
 }
 
 /// Refuses a proof for which no suite has a place: verbatim suites publish all of them.
@@ -265,24 +286,26 @@ fn signed(
     Ok(signed.map_err(|error| untrusted(path, error))?.release)
 }
 
-/// The indexes among the proofs of the suite.
-fn indexes_of<'c>(collection: &'c Collection, root: &Root) -> Vec<(&'c PublishPath, Sha256)> {
-    let below = |path: &PublishPath| root.index_name(path).is_some();
-    collection.proofs.iter().filter(|proof| below(&proof.path)).map(|proof| (&proof.path, proof.sha256)).collect()
-}
-
-/// The text of an index that the suite's signed Release names.
-fn read_index(
-    context: &mut Context<'_, '_>,
+/// Reads an index that the suite's signed Release names, and hands it to `each` in parts of whole entries.
+fn expand_listed<'r, 'd>(
+    context: &mut Context<'r, 'd>,
     root: &Root,
-    path: &PublishPath,
-    digest: Sha256,
-) -> Result<Vec<u8>, PublishError> {
-    if root.release().is_some() && !is_listed(context, root, path, digest)? {
+    proof: &Proof,
+    form: EntryForm,
+    mut each: impl FnMut(&[u8], &mut Context<'r, 'd>) -> Result<(), PublishError>,
+) -> Result<(), PublishError> {
+    let path = &proof.path;
+    if root.release().is_some() && !is_listed(context, root, path, proof.sha256)? {
         return Err(index_not_vouched(path).into());
     }
-    let bytes = context.depot.read(&digest, MAX_INDEX_TEXT_BYTES)?;
-    Ok(expand(&bytes, path, root.plain_size(path))?)
+    let cannot_expand = cannot_expand(path);
+    context.depot.read_checked(&proof.sha256, |bytes| {
+        let mut blocks = expand_blocks(bytes, path, form, root.plain_size(path)).map_err(&cannot_expand)?;
+        while let Some(block) = blocks.next_block().map_err(&cannot_expand)? {
+            each(block, context)?;
+        }
+        Ok(())
+    })?
 }
 
 /// Returns whether the signed Release lists the file with these bytes.

@@ -30,6 +30,9 @@ pub(super) struct SuiteIndexes {
     pub(super) client_indexes: BTreeMap<String, PackedIndex>,
 }
 
+/// The largest index that is written, in bytes. Debian's largest has some 60 MB.
+pub(super) const MAX_TEXT_BYTES: usize = 96 << 20;
+
 /// One index: upstream's stanzas, byte for byte.
 #[derive(Debug)]
 pub(super) struct RewrittenIndex {
@@ -52,10 +55,15 @@ impl SuiteIndexes {
 }
 
 impl RewrittenIndex {
-    /// Adds a stanza.
-    pub(super) fn push(&mut self, stanza: &[u8]) {
+    /// Adds a stanza. Fails for more than [`MAX_TEXT_BYTES`].
+    pub(super) fn push(&mut self, stanza: &[u8]) -> Result<(), Fault> {
+        if self.text.len() + stanza.len() > MAX_TEXT_BYTES {
+            let what = format!("upstream's entries of what is carried have more than {} MiB", MAX_TEXT_BYTES >> 20);
+            return Err(Fault::unverified(format!("{what} in one index, {}/{}", self.component, self.architecture)));
+        }
         self.text.extend_from_slice(stanza);
         self.text.extend_from_slice(b"\n\n");
+        Ok(())
     }
 }
 

@@ -231,7 +231,7 @@ mod tests {
     fn suite(rows: &[(&str, &str)]) -> SuiteIndexes {
         let mut suite = SuiteIndexes::default();
         for (index, stanza) in rows {
-            suite.index(&IndexName::parse(index).unwrap()).push(stanza.as_bytes());
+            suite.index(&IndexName::parse(index).unwrap()).push(stanza.as_bytes()).unwrap();
         }
         suite
     }
