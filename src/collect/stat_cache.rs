@@ -12,6 +12,7 @@ use std::io::{self, BufRead, Write};
 use std::os::unix::fs::MetadataExt as _;
 
 use crate::digest::Sha256;
+use crate::digest::search::place_of;
 use crate::time::Time;
 
 /// The age of a change from which on no other can bear the same time, in seconds: the coarsest times are FAT's.
@@ -108,7 +109,7 @@ impl StatCache {
     }
 
     fn place(&self, key: &StatKey) -> Option<usize> {
-        self.before.binary_search_by(|file| file.key.cmp(key)).ok()
+        place_of(&self.before, &key.0, |file| &file.key.0)
     }
 
     /// The digest of the file with this metadata, if it was read before and has not changed since.

@@ -1,5 +1,6 @@
 //! SHA-256 digests, which name blobs, with a writer that computes them, and SHA3-384 digests, which name snaps.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
@@ -7,15 +8,18 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
+mod hex;
+pub mod search;
 mod sha3;
 
+pub(crate) use self::hex::from_lower_hex;
 pub use self::sha3::{MalformedSha3, Sha3, Sha3State};
 
 /// Up to so many bytes a text is short: see [`Hashing`].
 const SHORT_BYTES: usize = 4096;
 
 /// A SHA-256 digest (FIPS 180-4), written as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);
 
 /// The text is not 64 lower-case hexadecimal digits.
@@ -51,13 +55,7 @@ impl Sha256 {
 
     /// The digest as 64 lower-case hexadecimal digits.
     pub fn to_hex(self) -> String {
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            for nibble in [byte >> 4, byte & 15] {
-                text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-            }
-        }
-        text
+        const_hex::encode(self.0)
     }
 
     /// The 32 bytes of the digest.
@@ -70,23 +68,20 @@ impl FromStr for Sha256 {
     type Err = MalformedDigest;
 
     fn from_str(text: &str) -> Result<Self, MalformedDigest> {
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(MalformedDigest);
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Ok(Self(bytes))
+        from_lower_hex(text).map(Self).ok_or(MalformedDigest)
     }
 }
 
-fn nibble(digit: u8) -> Result<u8, MalformedDigest> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(MalformedDigest),
+impl Ord for Sha256 {
+    /// Compares digests byte by byte, of which the first eight nearly always decide.
+    fn cmp(&self, other: &Self) -> Ordering {
+        search::first_bytes(&self.0).cmp(&search::first_bytes(&other.0)).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Sha256 {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

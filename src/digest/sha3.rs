@@ -27,24 +27,12 @@ impl Sha3 {
 
     /// Reads 96 lower-case hexadecimal digits.
     pub fn from_hex(text: &str) -> Result<Self, MalformedSha3> {
-        let nibble = |digit: u8| match digit {
-            b'0'..=b'9' => Ok(digit - b'0'),
-            b'a'..=b'f' => Ok(digit - b'a' + 10),
-            _ => Err(MalformedSha3),
-        };
-        if text.len() != 96 {
-            return Err(MalformedSha3);
-        }
-        let mut bytes = [0; 48];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Ok(Self(bytes))
+        super::from_lower_hex(text).map(Self).ok_or(MalformedSha3)
     }
 
     /// The digest as 96 lower-case hexadecimal digits.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        const_hex::encode(self.0)
     }
 }
 

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::assertions::{Sha3, Sha3State};
-use crate::digest::Sha256;
+use crate::digest::{Sha256, from_lower_hex};
 
 /// A digest of `N` bytes, written as twice as many lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,21 +117,12 @@ impl Sha512 {
 impl<const N: usize> LongDigest<N> {
     /// The digest as lower-case hexadecimal digits.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        const_hex::encode(self.0)
     }
 
     /// Reads lower-case hexadecimal digits.
     fn from_hex(text: &str) -> Option<Self> {
-        let nibble = |digit: &u8| b"0123456789abcdef".iter().position(|known| known == digit);
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        let mut bytes = [0; N];
-        if pairs.len() != N || !rest.is_empty() {
-            return None;
-        }
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = u8::try_from(nibble(high)? << 4 | nibble(low)?).ok()?;
-        }
-        Some(Self(bytes))
+        from_lower_hex(text).map(Self)
     }
 
     fn finished(context: Context) -> Self {

@@ -2,6 +2,7 @@
 
 use crate::bundle::format_error::FormatError;
 use crate::digest::Sha256;
+use crate::digest::search::place_of;
 
 /// A blob of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,12 +101,12 @@ impl BlobTable {
 
     /// Returns the blob, if it is of this state.
     pub fn get(&self, digest: &Sha256) -> Option<&BlobEntry> {
-        self.0.get(self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok()?)
+        self.0.get(self.place_of(digest)?)
     }
 
     /// Returns the blob's number in the order of the table.
     pub fn place_of(&self, digest: &Sha256) -> Option<usize> {
-        self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok()
+        place_of(&self.0, digest.as_bytes(), |entry| entry.sha256.as_bytes())
     }
 
     /// Returns the blobs with this mark.
@@ -124,14 +125,14 @@ impl BlobTable {
 
     /// Sets a mark of a blob. Returns `false` if the blob is not of this state.
     pub fn mark(&mut self, digest: &Sha256, mark: BlobMark) -> bool {
-        let at = self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok();
+        let at = self.place_of(digest);
         let entry = at.and_then(|at| self.0.get_mut(at));
         entry.map(|entry| entry.marks |= mark as u32).is_some()
     }
 
     /// Clears a mark of a blob.
     pub fn clear(&mut self, digest: &Sha256, mark: BlobMark) {
-        let at = self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok();
+        let at = self.place_of(digest);
         if let Some(entry) = at.and_then(|at| self.0.get_mut(at)) {
             entry.marks &= !(mark as u32);
         }
