@@ -148,23 +148,11 @@ fn render(site: &Site, status: &Status) -> String {
 
 /// Says what the import of a bundle waits for.
 fn waiting(waiting: &WaitingBundle, import: &ShellCommand) -> String {
-    let bundle = safe(&waiting.bundle);
-    if let Some(review) = &waiting.review {
-        return format!("{bundle} is waiting for approval: {}\n", safe(&review.to_string()));
-    }
-    if !waiting.first.is_empty() {
-        let first = waiting.first.join(" and ");
-        return format!(
-            "{bundle} is waiting for {first}: in the folder of each medium, run `{import}`\n",
-            first = safe(&first)
-        );
-    }
-    match waiting.volumes.is_empty() {
-        true => format!("{bundle} is not imported to its end: in the folder of its medium, run `{import}` again\n"),
-        false => {
-            let volumes = waiting.volumes.join(", ");
-            format!("{bundle} is waiting for {}: in the folder of each medium, run `{import}`\n", safe(&volumes))
-        }
+    let (bundle, what) = (safe(&waiting.bundle), waiting.waits_for());
+    let what = safe(&what);
+    match waiting.review.is_some() {
+        true => format!("{bundle} is waiting for {what}\n"),
+        false => format!("{bundle} is waiting for {what}: in the folder of each medium, run `{import}`\n"),
     }
 }
 

@@ -11,6 +11,7 @@ use super::activity::Activity;
 use super::limits::Limits;
 use super::metrics::{AnswerCounters, Metrics};
 use super::resolve::{Resolver, View};
+use super::status::WaitingList;
 
 /// State that all connections share.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     /// One permit for each connection that may yet be opened.
     pub(super) free: Arc<Semaphore>,
+    /// What the page says of bundles that wait.
+    pub(super) waiting: WaitingList,
     /// One permit for each connection that may yet keep its buffers between requests.
     pub(super) warm: Semaphore,
 }

@@ -40,6 +40,7 @@ use self::client::Shared;
 use self::limits::FileBudget;
 use self::metrics::Metrics;
 use self::resolve::Resolver;
+use self::status::WaitingList;
 use self::workers::{Listening, Workers};
 use crate::error_class::{ErrorClass, Fault};
 use crate::shell::shell_word;
@@ -153,6 +154,7 @@ impl Server {
             log,
             limits,
             free: Arc::new(Semaphore::new(limits.connections)),
+            waiting: WaitingList::default(),
             warm: Semaphore::new(connection::MAX_WARM),
         });
         let address = plain.first().map_or(options.listen.http, |(_, address)| *address);

@@ -140,7 +140,7 @@ pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, keep_store_assertion};
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 pub use trust_chain::{AppliedTrust, TrustCheck, read_signed as read_signed_trust};
-pub use waiting::{RefusedBundle, WaitingBundle};
+pub use waiting::{RefusedBundle, WaitingBundle, waiting_bundles};
 
 use crate::depot::Depot;
 use crate::error_class::Fault;

@@ -46,7 +46,7 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
         generations.push((number, site.generation(number)?.reason));
     }
     let mut hidden = Vec::new();
-    let waiting = seen(waiting::waiting(site), WAITING_FOLDER, &mut hidden)?;
+    let waiting = seen(waiting::waiting_bundles(site), WAITING_FOLDER, &mut hidden)?;
     let refused = seen(waiting::refused(site), REFUSED_FOLDER, &mut hidden)?;
     let log = audit::read(&site.root().join("audit.jsonl")).map_err(SiteError::from);
     let audit_records = match log {

@@ -32,6 +32,18 @@ pub struct WaitingBundle {
     pub review: Option<Review>,
 }
 
+impl WaitingBundle {
+    /// Says what the import waits for.
+    pub fn waits_for(&self) -> String {
+        match (&self.review, self.first.as_slice(), self.volumes.as_slice()) {
+            (Some(review), ..) => format!("approval: {review}"),
+            (None, [], []) => "another run of the same import".to_owned(),
+            (None, [], volumes) => volumes.join(", "),
+            (None, first, _) => first.join(" and "),
+        }
+    }
+}
+
 /// A bundle that failed its checks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RefusedBundle {
@@ -61,7 +73,7 @@ pub(super) fn note_first(site: &Site, state: &OpenState, first: &[String]) -> Re
 }
 
 /// Returns the bundles whose imports are not finished.
-pub(super) fn waiting(site: &Site) -> Result<Vec<WaitingBundle>, SiteError> {
+pub fn waiting_bundles(site: &Site) -> Result<Vec<WaitingBundle>, SiteError> {
     let (current, reviewed) = (site.current()?, site.reviewed_bundles()?);
     let mut waiting = Vec::new();
     for folder in site.journals()? {

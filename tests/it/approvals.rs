@@ -68,6 +68,12 @@ fn is_published(desk: &Desk) -> bool {
     desk.path("site/current/apt/demo/dists/stable/InRelease").exists()
 }
 
+/// The status page, as curl fetches it.
+fn page_of(desk: &Desk) -> String {
+    let serving = desk.serve();
+    end(Command::new("curl").args(["-sf", &format!("http://{}/", serving.address)])).ok().out
+}
+
 #[test]
 fn a_bundle_is_published_when_the_quorum_has_approved_it() {
     let desk = desk();
@@ -86,6 +92,8 @@ fn a_bundle_is_published_when_the_quorum_has_approved_it() {
     assert!(still.err.contains("statement 1 of anna on dc1-base-000001 is here: approve"), "{}", still.err);
     assert_eq!(waiting(&desk)[0]["bundle"], "dc1-base-000001");
     assert!(waiting(&desk)[0]["review"]["missing"] == json!(["bert", "carl"]), "{}", waiting(&desk));
+    let page = page_of(&desk);
+    assert!(page.contains("dc1-base-000001") && page.contains("approved by anna, missing of bert, carl"), "{page}");
     desk.run("gc --site site").ok();
 
     // The last approval comes alone, and the medium is gone.
@@ -95,6 +103,8 @@ fn a_bundle_is_published_when_the_quorum_has_approved_it() {
     assert_eq!(imported["bundle"], "dc1-base-000001");
     assert!(is_published(&desk));
     assert_eq!(waiting(&desk), json!([]));
+    let page = page_of(&desk);
+    assert!(page.contains("approved by the quorum of reviewers") && !page.contains("missing of"), "{page}");
     desk.run(&format!("import {alone} --site site")).ok();
     let log = fs::read_to_string(desk.path("site/audit.jsonl")).unwrap();
     assert!(log.contains("approve by carl in the role reviewer, number 1"), "{log}");
@@ -138,6 +148,7 @@ fn an_emergency_is_named_as_one() {
     assert!(log.contains("approved in an EMERGENCY by dora"), "{log}");
     let status = desk.run("status --site site").ok().out;
     assert!(status.contains("APPROVED IN AN EMERGENCY"), "{status}");
+    assert!(page_of(&desk).contains("A bundle was approved in an emergency."));
     let json = desk.run("status --site site --json").ok().json();
     assert_eq!(json["names"]["base"]["review"]["verdict"], "emergency");
 

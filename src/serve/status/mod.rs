@@ -7,6 +7,7 @@ mod answers;
 mod html;
 mod overview;
 mod page;
+mod waiting_list;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use overview::{Overview, Row};
 pub use page::{PageQuery, page};
 
 use self::answers::Answers;
+pub(super) use self::waiting_list::WaitingList;
 use super::client::ClientConnection;
 use super::host::Host;
 use super::resolve::View;
@@ -48,12 +50,15 @@ pub(super) async fn answer(
         site: resolver.name.clone(),
         now: Time::now(),
     };
+    let shared = client.shared.clone();
+    let read = move || shared.waiting.read(shared.resolver.root());
+    let waiting = tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| [].into());
     let text = match view {
         Some(view) => {
             let answers = Answers { routes: &view.tree.routes, unanswered: &view.tree.unanswered };
-            page(&view.tree.generation, view.tree.overview().await.as_ref(), answers, &query)
+            page(&view.tree.generation, view.tree.overview().await.as_ref(), &waiting, answers, &query)
         }
-        None => page(&Generation::none(), &Overview::default(), Answers::default(), &query),
+        None => page(&Generation::none(), &Overview::default(), &waiting, Answers::default(), &query),
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

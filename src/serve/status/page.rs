@@ -9,8 +9,9 @@ use super::overview::Overview;
 use crate::html::HtmlText;
 use crate::kind::ClientProgram;
 use crate::next_command::{self, USUAL_SITE};
-use crate::site::{Generation, Published};
+use crate::site::{Generation, NameState, Published, WaitingBundle};
 use crate::time::Time;
+use crate::trust::ReviewVerdict;
 
 /// The most items that a search shows.
 const MOST: usize = 200;
@@ -47,7 +48,13 @@ pub struct PageQuery {
 }
 
 /// The page about a generation.
-pub fn page(generation: &Generation, overview: &Overview, who: Answers<'_>, query: &PageQuery) -> String {
+pub fn page(
+    generation: &Generation,
+    overview: &Overview,
+    waiting: &[WaitingBundle],
+    who: Answers<'_>,
+    query: &PageQuery,
+) -> String {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>gapferry {site}</title>\n\
@@ -56,6 +63,7 @@ pub fn page(generation: &Generation, overview: &Overview, who: Answers<'_>, quer
         state = HtmlText(&state(generation, query.now)),
     );
     page += &bundles(generation, query.now);
+    page += &unfinished(waiting);
     page += &search(overview, query);
     page += &published(generation);
     page += &answers(generation, who);
@@ -96,13 +104,35 @@ fn bundles(generation: &Generation, now: Time) -> String {
             0..SOON_DAYS => format!("expires soon, in {left} days"),
             _ => format!("in {left} days"),
         };
-        vec![name.to_string(), state.bundle.clone(), state.expires.to_string(), note]
+        let review = state.review.as_ref().map_or("nobody was asked", |review| review_words(review.verdict));
+        vec![name.to_string(), state.bundle.clone(), state.expires.to_string(), note, review.to_owned()]
     });
     let mut text = String::new();
+    let is_emergency = |state: &NameState| state.review.is_some_and(|r| r.verdict == ReviewVerdict::Emergency);
+    if names.clone().any(|(_, state)| is_emergency(state)) {
+        text += "<p role=\"alert\"><strong class=\"bad\">A bundle was approved in an emergency.</strong></p>\n";
+    }
     if names.clone().any(|(_, state)| state.expires.unix() < now.unix()) {
         text += "<p role=\"alert\"><strong class=\"bad\">A bundle has expired.</strong></p>\n";
     }
-    text + "<h2>Bundles</h2>\n" + &table("Imported bundles", &["name", "bundle", "expires", "time left"], rows)
+    text + "<h2>Bundles</h2>\n"
+        + &table("Imported bundles", &["name", "bundle", "expires", "time left", "review"], rows)
+}
+
+/// How a bundle that is published was approved.
+fn review_words(verdict: ReviewVerdict) -> &'static str {
+    match verdict {
+        ReviewVerdict::Approved => "approved by the quorum of reviewers",
+        ReviewVerdict::Emergency => "approved in an EMERGENCY, without the quorum of reviewers",
+        ReviewVerdict::NotAsked | ReviewVerdict::Waiting | ReviewVerdict::Rejected => "nobody was asked",
+    }
+}
+
+/// The bundles whose imports are not finished, with what they wait for.
+fn unfinished(waiting: &[WaitingBundle]) -> String {
+    let rows = waiting.iter().map(|bundle| vec![bundle.bundle.clone(), bundle.waits_for()]);
+    let table = table("Unfinished imports", &["bundle", "waits for"], rows);
+    if table.is_empty() { table } else { format!("<h2>Waiting</h2>\n{table}") }
 }
 
 /// What is said of items that upstream does not vouch for.
@@ -227,8 +257,14 @@ mod tests {
 
     #[test]
     fn nothing_of_an_upstream_becomes_a_tag() {
+        let hostile = WaitingBundle {
+            bundle: "<i>dc1".into(),
+            volumes: vec!["<i>volume".into()],
+            first: Vec::new(),
+            review: None,
+        };
         let query = PageQuery { words: "<script>\"'".into(), site: "<i>".into(), ..PageQuery::default() };
-        let page = page(&Generation::none(), &overview(), Answers::default(), &query);
+        let page = page(&Generation::none(), &overview(), &[hostile], Answers::default(), &query);
         assert!(!page.contains("<script") && !page.contains("<i>") && page.contains("&lt;script&gt;"), "{page}");
     }
 
@@ -244,6 +280,7 @@ mod tests {
             page(
                 &Generation::none(),
                 &overview(),
+                &[],
                 Answers::default(),
                 &PageQuery { words: words.into(), ..PageQuery::default() },
             )
