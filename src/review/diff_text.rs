@@ -14,8 +14,10 @@ use crate::units::Bytes;
 /// The most alarms or changes of a class that are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextLimit {
-    /// As many as a person reads.
+    /// As many as a person reads. `gapferry diff --all` prints the others.
     Short,
+    /// As many, in a report, whose JSON has the others.
+    InReport,
     /// All of them.
     All,
 }
@@ -24,8 +26,17 @@ impl TextLimit {
     /// The number of entries below one heading.
     fn most(self) -> u64 {
         match self {
-            Self::Short => 50,
+            Self::Short | Self::InReport => 50,
             Self::All => u64::MAX,
+        }
+    }
+
+    /// Says how many entries are not printed, and who has them.
+    fn more(self, count: u64, to: &mut dyn Write) -> io::Result<()> {
+        match (count, self) {
+            (0, _) => Ok(()),
+            (_, Self::InReport) => writeln!(to, "  … {count} more: report.json has them"),
+            _ => writeln!(to, "  … {count} more: --all prints them"),
         }
     }
 }
@@ -76,15 +87,7 @@ fn alarms(diff: &StateDiff<'_>, limit: TextLimit, to: &mut dyn Write) -> io::Res
         let architecture = alarm.architecture.map(|architecture| format!(" [{architecture}]")).unwrap_or_default();
         wrapped(to, "                ", &format!("{}: {}{architecture}", alarm.collection, alarm.text))
     })?;
-    more(count.saturating_sub(limit.most()), to)
-}
-
-/// Says how many entries are not printed.
-fn more(count: u64, to: &mut dyn Write) -> io::Result<()> {
-    match count {
-        0 => Ok(()),
-        count => writeln!(to, "  … {count} more: --all prints them"),
-    }
+    limit.more(count.saturating_sub(limit.most()), to)
 }
 
 fn totals(totals: &DiffTotals) -> String {
@@ -204,7 +207,7 @@ impl Listing<'_> {
 
     fn end_of_class(&mut self) -> io::Result<()> {
         self.flush()?;
-        more(self.shown.saturating_sub(self.limit.most()), self.to)
+        self.limit.more(self.shown.saturating_sub(self.limit.most()), self.to)
     }
 }
 

@@ -403,6 +403,7 @@ fn long_sections_are_cut_unless_all_is_asked_for() {
     };
     let short = text(&diff, TextLimit::Short);
     assert!(short.contains("many-49") && !short.contains("many-50") && short.contains("… 10 more"), "{short}");
+    assert_eq!(text(&diff, TextLimit::InReport), short.replace("--all prints", "report.json has"));
     let all = text(&diff, TextLimit::All);
     assert!(all.contains("many-59") && !all.contains("more:"), "{all}");
     let upgrade = compare(&after, &before, &std::env::temp_dir()).unwrap();

@@ -17,7 +17,7 @@ pub fn write_report_text(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::R
     writeln!(to, "Report on {}\n", report.state().manifest.folder())?;
     report.header().iter().try_for_each(|(name, value)| wrapped(to, &format!("{name:<15} "), value))?;
     report.diff.notes().iter().try_for_each(|note| wrapped(to, "note            ", &format!("{note}.")))?;
-    write_body(&report.diff, TextLimit::Short, to)?;
+    write_body(&report.diff, TextLimit::InReport, to)?;
     write_contents(report, to)?;
     write_scan(report, to)?;
     provenance(report, to)?;
