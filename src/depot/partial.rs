@@ -18,10 +18,16 @@ impl Depot {
     /// Creates an empty partial file for the blob, over whatever was left there.
     pub fn create_partial(&self, digest: &Sha256) -> Result<File, DepotError> {
         let path = self.partial_path(digest);
-        remove_if_there(&path)?; // it may be read-only already, see `unseal`
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o644).custom_flags(no_follow());
-        options.open(&path).map_err(DepotError::io("create", &path))
+        let created = match options.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                remove_if_there(&path)?; // it may be read-only already, see `unseal`
+                options.open(&path)
+            }
+            created => created,
+        };
+        created.map_err(DepotError::io("create", &path))
     }
 
     /// Opens the blob's partial file as it is, creating it when there is none: for parts that arrive one by one.
