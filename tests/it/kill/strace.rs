@@ -46,7 +46,7 @@ pub(crate) fn points_of_ending(command: &Command, exit: Exit, count: usize, role
     let all = calls(command, exit);
     let chosen = match (sample.level, role) {
         (Level::Complete, _) => spread(&all, count, sample.below(1 << 20)),
-        (Level::Sampled, Role::Leading) => sample.strata(all, 1, |point| (point.call.clone(), point.place.clone())),
+        (Level::Sampled, Role::Leading) => sample.strata(all, 0, |point| (point.call.clone(), point.place.clone())),
         (Level::Sampled, Role::Other) => sample.strata(all, 0, |point| point.call.clone()),
     };
     eprintln!("{} points", chosen.len());

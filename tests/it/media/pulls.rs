@@ -13,7 +13,7 @@ const STICKS: &str = include_str!("../../../fixtures/media/sticks.sh");
 
 fn sticks(what: &str, text: &str) -> Option<Ended> {
     let mut sample = Sample::new();
-    let (stride, shift) = (sample.level.pick(2, 1), sample.below(1 << 20));
+    let (stride, shift) = (sample.level.pick(4, 1), sample.below(1 << 20));
     let places = format!("STRIDE={stride} SHIFT={shift}");
     let ended = script(what, &format!("FS=ext2 {places}\n{STICKS}{text}\necho all is well >&2"))?;
     assert!(ended.err.contains("all is well"), "{}\n{}", ended.out, ended.err);
