@@ -339,3 +339,19 @@ fn the_real_zstd_applies_them() {
     found.sort();
     assert_eq!(found, manifest.carried().into_keys().collect::<Vec<_>>());
 }
+
+#[test]
+fn a_review_looks_into_packages_that_travel_as_patches() {
+    let story = Story::new("100 MB", "");
+    story.upstream(2);
+    let second = story.export("");
+    assert!(story.manifest(&second).patches().count() > 0);
+    let report = |more: &str| story.desk.run(&format!("report medium/{second} --contents --out review {more}"));
+    report("--against site").ok();
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(story.desk.path("review/report.json")).unwrap()).unwrap();
+    let totals = &json["contents"]["totals"];
+    assert_eq!((&totals["looked_into"], &totals["not_looked_into"]), (&1.into(), &0.into()), "{totals}");
+    // Without the older packages there is nothing that a patch could be applied to.
+    report("").says(Exit::VolumesMissing, &["volumes are missing"]);
+}

@@ -21,7 +21,7 @@ const SPEC: &str = "Name: thing\nVersion: 1\nRelease: 1\nSummary: Test\nLicense:
     %caps(cap_net_raw=ep) /usr/bin/ping\n/usr/bin/link\n/usr/lib/systemd/system/thing.service\n%ghost /var/log/thing\n";
 
 /// Builds the package of [`SPEC`] with a payload of this compression.
-fn build(folder: &Path, payload: &str) -> PathBuf {
+pub(crate) fn build(folder: &Path, payload: &str) -> PathBuf {
     fs::write(folder.join("thing.spec"), SPEC).unwrap();
     let mut build = Command::new("rpmbuild");
     for define in [

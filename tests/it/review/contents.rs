@@ -246,3 +246,58 @@ fn licences_inside_of_packages_reach_report_and_bills() {
     assert!(licences("odd").is_null());
     super::sbom::judged(&desk.path("review"));
 }
+
+#[test]
+fn a_package_that_is_cut_across_media_is_put_together() {
+    let desk = desk();
+    let mut noise = RealFile::new("usr/bin/noise", 0o4755, "");
+    let mut number = 7_u64;
+    let next = || {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        number.to_le_bytes()[7]
+    };
+    noise.content = std::iter::repeat_with(next).take(300_000).collect();
+    publish(&desk, &[("large", "1", vec![noise]), ("small", "1", vec![RealFile::new("usr/bin/small", 0o4755, "")])]);
+    let selection = desk.path("online/selection.toml");
+    let text = fs::read_to_string(&selection).unwrap().replace("\"100 MB\"", "\"100 KiB\"");
+    fs::write(&selection, text).unwrap();
+    let bundle = desk.bundle();
+    let (json, ..) = report(&desk, &bundle.display().to_string(), "whole");
+    assert_eq!(found(&json, "large"), [["setuid", "new", "/usr/bin/noise"].map(str::to_owned)]);
+
+    // One volume is on another medium.
+    let (here, there) = (desk.path("here"), desk.path("there"));
+    for side in [&here, &there] {
+        end(Command::new("cp").arg("-r").arg(&bundle).arg(side)).ok();
+    }
+    let packings = |side: &PathBuf| fs::read_dir(side.join("packings")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(packings(&here).join("volume-002.tar")).unwrap();
+    fs::remove_file(packings(&there).join("volume-001.tar")).unwrap();
+    let (half, text, _) = report(&desk, &here.display().to_string(), "half");
+    assert_eq!(half["contents"]["not_looked_into"][0]["name"], "large");
+    says(&text, "NOT looked into: apt/own: large 1: its volume is not here");
+    assert_eq!(found(&half, "small"), [["setuid", "new", "/usr/bin/small"].map(str::to_owned)]);
+    let (both, ..) = report(&desk, &format!("{} --medium {}", here.display(), there.display()), "both");
+    assert_eq!(both, json);
+}
+
+#[test]
+fn a_report_looks_into_rpm_packages() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.path("online/tools")).unwrap();
+    let package = crate::rpm_file::build(&desk.path("online"), "w1.zstdio");
+    fs::rename(package, desk.path("online/tools/thing.rpm")).unwrap();
+    desk.select("[[files]]\nname = \"tools\"\nfrom = \"tools\"\n");
+    let (json, text, _) = report(&desk, &desk.bundle().display().to_string(), "review");
+    let row = |kind: &str, name: &str| [kind, "new", name].map(str::to_owned);
+    let wanted = [
+        row("setuid", "/usr/bin/run"),
+        row("setuid", "/usr/bin/second"),
+        row("capabilities", "/usr/bin/ping"),
+        row("script", "%post"),
+        row("script", "%preun"),
+        row("unit", "/usr/lib/systemd/system/thing.service"),
+    ];
+    assert_eq!(found(&json, "thing.rpm"), wanted);
+    says(&text, "/usr/bin/ping (cap_net_raw=ep)");
+}

@@ -14,6 +14,7 @@ use super::text::key_words;
 use super::{Against, ReviewReport};
 use crate::html::HtmlText;
 use crate::review::item_change::ChangeClass;
+use crate::review::scan::ScanResult;
 use crate::review::wrap::counted;
 
 /// The style, which names no outside resource.
@@ -153,13 +154,14 @@ impl PageWriter<'_> {
              <li><b>Alarms</b><span class=\"state\">{alarms}</span> {}.</li>\n\
              <li class=\"plain\"><b>Changes</b><span class=\"state\">{changed} of {}</span> {}.</li>\n\
              <li class=\"{proof}\"><b>Without upstream proof</b><span class=\"state\">{}</span> {} with new bytes.</li>\n\
-             <li class=\"plain\"><b>Builder’s key</b><span class=\"state\">not judged here</span> {}.</li>\n</ul>\n</section>\n",
+             <li class=\"plain\"><b>Builder’s key</b><span class=\"state\">not judged here</span> {}.</li>\n{}</ul>\n</section>\n",
             HtmlText(&kinds.join(", ")),
             counted(items, "item"),
             HtmlText(&classes.join(", ")),
             counted(unproven, "item"),
             totals.unproven_changes,
             HtmlText(&signer),
+            scan_gate(report),
             proof = if unproven > 0 { "warn" } else { "plain" },
         )
     }
@@ -194,4 +196,12 @@ impl PageWriter<'_> {
         self.raw("</dl>\n")?;
         self.end_section()
     }
+}
+
+/// Returns the line of the verdict on the scan for malware; empty if there was none.
+fn scan_gate(report: &ReviewReport<'_>) -> String {
+    let Some(scan) = &report.looks.scan else { return String::new() };
+    let class = if scan.result == ScanResult::Clean { "plain" } else { "bad" };
+    let (words, files) = (scan.result.words(), counted(scan.files, "file"));
+    format!("<li class=\"{class}\"><b>Malware scan</b><span class=\"state\">{words}</span> {files}.</li>\n")
 }
