@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::bundle::state::version_changes::{VersionChange, VersionChanges};
 use crate::error_class::causes;
 use crate::next_command;
+use crate::review::{VersionChange, VersionChanges};
 use crate::site::{CollectionPlan, NamePlan, PlannedChange, RollbackPlan, StateSummary};
 use crate::terminal::safe;
 use crate::time::Time;

@@ -23,6 +23,7 @@ mod state_diff;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod version_changes;
 mod wrap;
 
 pub use alarm::{Alarm, AlarmKind, ID_DIGITS};
@@ -40,3 +41,4 @@ pub use schema::review_schema;
 pub use state::{CollectionFacts, ReviewedState};
 pub use state_diff::{CollectionDiff, StateDiff, compare};
 pub use totals::{AlarmCount, ClassTotals, DiffTotals};
+pub use version_changes::{VersionChange, VersionChanges, version_changes};

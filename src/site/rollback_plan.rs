@@ -1,6 +1,7 @@
 //! Plans of rollbacks, which change nothing: states, versions, what stays reachable, and what is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -16,8 +17,6 @@ use super::state::Generation;
 use super::{Site, SiteError};
 use crate::bundle::state::manifest::StateCollection;
 use crate::bundle::state::stored_state::StoredState;
-use crate::bundle::state::version_changes::{PlacedList, VersionChanges, version_changes};
-use crate::bundle::{BundleError, FormatError};
 use crate::collection::Publish;
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -26,6 +25,7 @@ use crate::label::Label;
 use crate::numbers::Sequence;
 use crate::path::PublishPath;
 use crate::progress::Progress;
+use crate::review::{ReviewedState, VersionChanges, version_changes};
 use crate::time::Time;
 
 /// The changes that a rollback would make.
@@ -150,13 +150,13 @@ pub fn plan_rollback(
         before: current,
         after: prepared,
     };
-    chosen.iter().try_for_each(|name| plan.add_name(depot, name))?;
+    chosen.iter().for_each(|name| plan.add_name(depot, name, site.root()));
     plan.add_trees(depot)?;
     Ok(plan)
 }
 
 impl RollbackPlan {
-    fn add_name(&mut self, depot: &Depot, chosen: &NameRollback) -> Result<(), SiteError> {
+    fn add_name(&mut self, depot: &Depot, chosen: &NameRollback, scratch: &Path) {
         let NameRollback { name, generation, state } = chosen;
         // What cannot be read is damaged or gone. If the older state is, the rehearsal has said so.
         let open = |manifest: Option<Sha256>| manifest.and_then(|digest| StoredState::open(depot, &digest).ok());
@@ -166,15 +166,17 @@ impl RollbackPlan {
         self.names.push(NamePlan { name: name.clone(), generation: *generation, from: of(&now), to: of(&then) });
         let folders = [&now, &then].into_iter().flatten().flat_map(|state| &state.manifest.collections);
         let folders: BTreeSet<String> = folders.map(StateCollection::folder).collect();
+        let mut versions = now.clone().zip(then.clone()).and_then(|states| versions_of(states.into(), scratch));
         for folder in folders {
-            let [now, then] =
-                [&now, &then].map(|state| state.as_ref().and_then(|state| PlacedCollection::find(state, &folder)));
-            if let Some(plan) = planned(name, &folder, now, then)? {
+            let [now, then] = [&now, &then].map(|state| Some(state.as_ref()?.listed().find(&folder)?.1));
+            if let Some(mut plan) = planned(name, &folder, now, then) {
+                if plan.change == PlannedChange::Changes {
+                    plan.versions = versions.as_mut().map(|all| all.remove(&folder).unwrap_or_default());
+                }
                 self.unchanged.remove(&folder);
                 self.collections.push(plan);
             }
         }
-        Ok(())
     }
 
     /// Compares the current trees with those of the collections that are published anew.
@@ -227,48 +229,39 @@ impl StateSummary {
     }
 }
 
-/// A collection in a state.
-struct PlacedCollection<'a> {
-    collection: &'a StateCollection,
-    list: PlacedList<'a>,
-}
-
-impl<'a> PlacedCollection<'a> {
-    fn find(state: &'a StoredState, folder: &str) -> Option<Self> {
-        let (index, collection) = state.listed().find(folder)?;
-        Some(Self { collection, list: PlacedList { lists: &state.lists, index } })
-    }
+/// Compares the versions of all items. Returns `None` if the lists of a state cannot be read.
+fn versions_of(states: [StoredState; 2], scratch: &Path) -> Option<BTreeMap<String, VersionChanges>> {
+    let [now, then] = states.map(|state| ReviewedState::of_site(state, scratch).ok());
+    version_changes(&now?, &then?, scratch).ok()
 }
 
 /// Compares the collection in both states. Returns `None` if nothing of it changes.
 fn planned(
     name: &Label,
     folder: &str,
-    now: Option<PlacedCollection<'_>>,
-    then: Option<PlacedCollection<'_>>,
-) -> Result<Option<CollectionPlan>, SiteError> {
-    let change = match (&now, &then) {
-        (Some(now), Some(then)) if now.collection == then.collection => return Ok(None),
+    now: Option<&StateCollection>,
+    then: Option<&StateCollection>,
+) -> Option<CollectionPlan> {
+    let change = match (now, then) {
+        (Some(now), Some(then)) if now == then => return None,
         (Some(_), Some(_)) => PlannedChange::Changes,
         (None, Some(_)) => PlannedChange::Appears,
         (_, None) => PlannedChange::Disappears,
     };
-    let files = |of: &Option<PlacedCollection<'_>>| of.as_ref().map_or(0, |placed| placed.collection.files);
-    let (files_before, files_after) = (files(&now), files(&then));
-    let clients_keep_newer = [&now, &then].into_iter().flatten().all(|PlacedCollection { collection, .. }| {
-        collection.publish == Publish::Verbatim && collection.kind.ignores_older()
-    });
-    let in_lists = |error: FormatError| BundleError::in_file(std::path::Path::new(folder))(error);
-    let versions = now.zip(then).map(|(now, then)| version_changes(now.list, then.list));
-    Ok(Some(CollectionPlan {
+    let files = |of: Option<&StateCollection>| of.map_or(0, |collection| collection.files);
+    let clients_keep_newer = [now, then]
+        .into_iter()
+        .flatten()
+        .all(|collection| collection.publish == Publish::Verbatim && collection.kind.ignores_older());
+    Some(CollectionPlan {
         collection: folder.to_owned(),
         name: name.clone(),
         change,
-        files_before,
-        files_after,
-        versions: versions.transpose().map_err(in_lists)?,
+        files_before: files(now),
+        files_after: files(then),
+        versions: None,
         clients_keep_newer: clients_keep_newer && change == PlannedChange::Changes,
         still_served: StillServed::default(),
         damaged_files: 0,
-    }))
+    })
 }

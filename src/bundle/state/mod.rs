@@ -14,7 +14,6 @@ pub mod new_list;
 pub mod open;
 mod path_order;
 pub mod stored_state;
-pub mod version_changes;
 
 pub use item_list::{ItemListReader, ItemListWriter, ListSummary, MAX_LINES};
 pub use line::{ItemLine, ListLine, ProofLine};
