@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Output, note};
 use super::snap_roots::open_site;
 use crate::site::{RemovedState, gc};
 use crate::storage::RunMode;
@@ -37,19 +37,24 @@ pub(super) struct GcArgs {
 
 pub(super) fn run(args: &GcArgs, out: &Output) -> Result<(), Failure> {
     let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Apply };
-    let RemovedState { generations, blobs: removed, evidence } = match (&args.workspace, &args.site) {
+    let RemovedState { generations, blobs: removed, evidence, doubted_evidence } = match (&args.workspace, &args.site) {
         (Some(workspace), _) => {
             let blobs = Workspace::open_there(workspace)?.gc(mode)?;
-            RemovedState { generations: Vec::new(), blobs, evidence: Vec::new() }
+            RemovedState { generations: Vec::new(), blobs, evidence: Vec::new(), doubted_evidence: 0 }
         }
         (None, Some(site)) => gc(&open_site(site)?, usize::from(args.keep), mode)?,
         (None, None) => return Err(Failure::usage("give --site SITE or --workspace DIR")),
     };
     let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
+    if doubted_evidence > 0 {
+        note(&format!(
+            "warning: the evidence on {doubted_evidence} bundles stays: the clock is far past all that the site has seen, and may be wrong"
+        ));
+    }
     let verb = if args.dry_run { "would remove" } else { "removed" };
     out.done(
         json!({
-            "generations": generations, "evidence": evidence, "blobs": removed.blobs, "bytes": removed.bytes,
+            "generations": generations, "evidence": evidence, "doubted_evidence": doubted_evidence, "blobs": removed.blobs, "bytes": removed.bytes,
             "dry_run": args.dry_run,
         }),
         &format!(

@@ -28,6 +28,8 @@ pub struct RemovedState {
     pub blobs: RemovedBlobs,
     /// The bundles on which evidence was removed, since its time is over.
     pub evidence: Vec<String>,
+    /// The number of bundles on which evidence stays although its time is over by the clock, since the clock is doubted.
+    pub doubted_evidence: usize,
 }
 
 /// Keeps the newest `keep` generations, the current one among them, and removes the others and their blobs.
@@ -70,7 +72,7 @@ pub fn gc(site: &Site, keep: usize, mode: RunMode) -> Result<RemovedState, SiteE
     if unrecorded {
         record()?;
     }
-    Ok(RemovedState { generations: old, blobs, evidence: over })
+    Ok(RemovedState { generations: old, blobs, evidence: over, doubted_evidence: evidence.doubted })
 }
 
 /// Returns the line of the audit log.

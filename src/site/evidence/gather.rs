@@ -58,6 +58,8 @@ pub struct EvidenceFolder {
     pub facts: EvidenceFacts,
     /// The trust file by which the bundle was judged.
     pub trust: TrustFile,
+    /// `true` if the log has the line of an import with the policy and the trust file.
+    pub(super) is_judged_in_log: bool,
     /// `true` if manifest and item lists are here, so that reports can be made of them.
     pub has_lists: bool,
     /// `true` if the state that was published before is in the folder `against`.
@@ -135,7 +137,7 @@ impl Site {
         let signed = chain.into_iter().find(|signed| signed.file.version == version);
         let signed = signed.ok_or_else(|| Fault::failed(format!("the trust file {version} is not in the site")))?;
         write(folder, "allowed_signers", &signed.file.allowed_signers())?;
-        let time = facts.time.unwrap_or(head.time);
+        let (time, is_judged_in_log) = (facts.time.unwrap_or(head.time), facts.judged_by.is_some());
         let statements = write_statements(folder, &self.statements_on(&record.manifest), &signed.file, time)?;
         let state = SignedState::open(folder)?;
         let signer = state.signer().clone();
@@ -168,7 +170,8 @@ impl Site {
             trust: TrustInForce { sha256: signed.digest(), version },
             time,
         };
-        EvidenceFolder::open(folder, record, facts, signed.file)
+        let opened = EvidenceFolder::open(folder, record, facts, signed.file)?;
+        Ok(EvidenceFolder { is_judged_in_log, ..opened })
     }
 
     /// Writes the files of the record. Returns the names of those that are missing or have changed.
@@ -270,8 +273,16 @@ impl EvidenceFolder {
         });
         let signed = signed.collect::<Result<Vec<_>, SiteError>>()?;
         let manifest = folder.join(names::MANIFEST);
-        let mut opened =
-            Self { facts, trust, has_lists: false, has_against: false, signed, proofs: Vec::new(), lists: Vec::new() };
+        let mut opened = Self {
+            facts,
+            trust,
+            is_judged_in_log: false,
+            has_lists: false,
+            has_against: false,
+            signed,
+            proofs: Vec::new(),
+            lists: Vec::new(),
+        };
         if let Ok(state) = StoredState::in_files(&manifest, folder) {
             opened.has_lists = true;
             opened.has_against =

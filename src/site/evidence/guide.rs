@@ -80,7 +80,7 @@ fn steps(evidence: &EvidenceFolder, reports: &[ReportedBy]) -> Vec<String> {
         steps.push(proofs(&evidence.proofs));
     }
     steps.push(TRUST_CHAIN.replace("NAMESPACE", TRUST_NAMESPACE));
-    steps.push(LOG_CHAIN.to_owned());
+    steps.push(LOG_CHAIN.to_owned() + &judged_by(evidence));
     steps
 }
 
@@ -192,16 +192,29 @@ fn proofs(proofs: &[SignedProof]) -> String {
     text
 }
 
+/// The check that the log names the policy and the trust file, if an import has judged the bundle by them.
+fn judged_by(evidence: &EvidenceFolder) -> String {
+    let version = evidence.facts.trust.version;
+    match evidence.is_judged_in_log {
+        false => String::new(),
+        true => format!(
+            "\n   The line of the last import names the policy and the trust file by which it judged. The command prints nothing.\n\n    \
+             grep -qF \"site.toml $(sha256sum < policy/site.toml | cut -c 1-64), trust file {version} $(sha256sum < trust/{version}.json | cut -c 1-64)\" custody.jsonl\n"
+        ),
+    }
+}
+
 const TRUST_CHAIN: &str = r#"Trust files say who may sign what. Each but the first is signed by root persons of the version before it and of its own
    (needs jq). Each line must begin with "Good" or with the name of a file.
 
     for t in trust/*.json; do [ -e "$t.sig" ] || continue; v=${t#trust/}; for k in "trust/$((${v%.json} - 1)).json" "$t"; do [ -e "$k" ] || continue; echo "$t by the keys of $k:"; d=$(mktemp -d); jq -r '.persons | to_entries[] | .key as $p | .value[] | select((has("revoked") | not) and (.roles | index("root") != null)) | "\($p) \(.key)"' "$k" > "$d/root"; awk -v f="$d/signature" '/BEGIN/ { n++ } { print > (f n) }' "$t.sig"; for s in "$d"/signature*; do p=$(ssh-keygen -Y find-principals -s "$s" -f "$d/root" 2> /dev/null) && ssh-keygen -Y verify -f "$d/root" -I "$p" -n NAMESPACE -s "$s" < "$t"; done; done; done
 "#;
 
-const LOG_CHAIN: &str = r#"Each line of the audit log has the digest of the line before it. The last command prints the head of the log: compare it with
-   log-head.txt, and with a head that was kept elsewhere, as `gapferry site log --site SITE --head` prints it.
+const LOG_CHAIN: &str = r#"Each line of the audit log has the digest of the line before it. The third command prints the head of the log: compare it
+   with one that was kept elsewhere, as `gapferry site log --site SITE --head` prints it. The lines in custody.jsonl are lines of the log.
 
     p=$(printf '' | sha256sum | cut -c 1-64); n=0
     while IFS= read -r l; do case $l in *'"previous":"'"$p"'"}') ;; *) echo "line $((n + 1)) does not follow"; exit 1 ;; esac; p=$(printf %s "$l" | sha256sum | cut -c 1-64); n=$((n + 1)); done < audit.jsonl
     grep -F " $n $p " log-head.txt
+    [ -z "$(grep -vxFf audit.jsonl custody.jsonl)" ]
 "#;

@@ -48,6 +48,8 @@ pub(in crate::site) struct ExpiredEvidence {
     pub(in crate::site) needed: BTreeSet<Sha256>,
     /// The evidence whose time is over.
     pub(in crate::site) over: Vec<EvidenceRecord>,
+    /// The number of records whose time is over if the clock is right, which is doubted.
+    pub(in crate::site) doubted: usize,
 }
 
 /// Finds the evidence whose time is over. That on what kept generations publish, and on what waits, stays whatever its age.
@@ -65,7 +67,9 @@ pub(in crate::site) fn expired(
     let mut expired = ExpiredEvidence::default();
     for record in site.evidence_records()? {
         let is_over = now.unix() - record.newest.unix() >= keep_s;
-        match is_over && !clock_is_doubted && !in_use.contains(&record.manifest) {
+        let is_over = is_over && !in_use.contains(&record.manifest);
+        expired.doubted += usize::from(is_over && clock_is_doubted);
+        match is_over && !clock_is_doubted {
             true => expired.over.push(record),
             false => expired.needed.extend(record.files.values()),
         }

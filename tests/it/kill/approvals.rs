@@ -5,6 +5,7 @@ use std::process::Command;
 
 use gapferry::cli::Exit;
 use gapferry::storage::audit;
+use serde_json::json;
 
 use super::killing::{Killed, Killing, Kills};
 use crate::approvals::{FIRST, approve, desk};
@@ -62,6 +63,9 @@ fn a_killed_import_of_approvals_publishes_all_or_nothing() {
         killed.again_ends(if was_published { &[0, 3] } else { &[0] });
         assert!(is_published(killed), "{:?}", killed.point);
         audit::read(&killed.folder.join("site/audit.jsonl")).unwrap();
+        let site = killed.folder.join("site");
+        let evidence = desk.run(&format!("evidence 1 --site {} --dry-run --json", site.display())).ok().json();
+        assert_eq!((&evidence["state"], &evidence["missing"]), (&json!("published"), &json!([])), "{:?}", killed.point);
     });
     assert!(waiting > 0, "no kill came before the switch");
 }
