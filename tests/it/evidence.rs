@@ -189,6 +189,36 @@ fn bundles_that_wait_or_were_rejected_have_evidence() {
 }
 
 #[test]
+fn reports_that_cannot_be_made_again_are_taken_from_files() {
+    let desk = desk();
+    desk.run(&format!("report {FIRST} --out review")).ok();
+    let report = fs::read_to_string(desk.path("review/report.json")).unwrap();
+    fs::write(desk.path("other.json"), report.replacen("\"format\":1", "\"format\": 1", 1)).unwrap();
+    approve(&desk, "anna", "--report other.json");
+    approve(&desk, "bert", "");
+    desk.import(&desk.path(FIRST)).ok();
+    let digest = Sha256::of(&fs::read(desk.path("other.json")).unwrap()).to_hex();
+    let lacks = evidence(&desk, 1, "lacks");
+    let [missing] = lacks["missing"].as_array().unwrap().as_slice() else { panic!("{lacks}") };
+    assert!(missing.as_str().unwrap().starts_with(&format!("the report {digest} that anna read")), "{missing}");
+
+    let with = |file: &str, out: &str| desk.run(&format!("evidence 1 --site site --report {file} --out {out} --json"));
+    let whole = with("other.json", "whole").ok().json();
+    assert_eq!(whole["missing"], json!([]));
+    let kept = desk.path("whole").join(whole["reports"][1]["file"].as_str().unwrap());
+    assert_eq!(fs::read(kept).unwrap(), fs::read(desk.path("other.json")).unwrap());
+    let followed = follow(&desk.path("whole")).ok();
+    assert!(followed.out.contains(&format!("report/report-{}.json: OK", &digest[..12])), "{}", followed.out);
+    with("review/report.json", "no").says(Exit::Usage, &["no statement names review/report.json"]);
+    let of_another = report.replace(lacks["manifest"].as_str().unwrap(), &digest);
+    fs::write(desk.path("another.json"), of_another).unwrap();
+    with("another.json", "no").says(Exit::Usage, &["is the report of another bundle"]);
+    fs::write(desk.path("none.json"), "{\"bundle\": {\"manifest\": 1}}").unwrap();
+    with("none.json", "no").says(Exit::Usage, &["none.json is not a report.json"]);
+    assert!(!desk.path("no").exists());
+}
+
+#[test]
 fn evidence_lacks_what_the_site_has_lost_and_says_so() {
     let desk = desk();
     publish_first(&desk);

@@ -11,7 +11,7 @@ use crate::label::Label;
 use crate::numbers::{Epoch, Sequence};
 
 use crate::time::Time;
-use crate::trust::{Decision, Role};
+use crate::trust::{ApprovedScan, Decision, Role};
 
 /// The outcome for a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -81,6 +81,8 @@ pub struct StatementFacts {
     pub report: Option<Sha256>,
     /// The role.
     pub role: Role,
+    /// The scan for malware in that report.
+    pub scan: Option<ApprovedScan>,
     /// The change ticket, as given.
     pub ticket: Option<String>,
     /// By the clock of the reviewer's machine.

@@ -1,6 +1,6 @@
 //! `README.txt` of evidence: what is in the folder, and the commands that check it without gapferry.
 
-use super::gather::{BuilderSigned, EvidenceFolder, SignedProof};
+use super::folder::{BuilderSigned, EvidenceFolder, SignedProof};
 use crate::digest::Sha256;
 use crate::label::Label;
 use crate::shell::quoted;

@@ -6,6 +6,7 @@
 //! `gc` keeps the blobs of a record until the time is over that `site.toml` sets.
 
 mod facts;
+mod folder;
 mod gather;
 mod guide;
 mod keep;
@@ -14,7 +15,7 @@ mod record;
 mod retention;
 
 pub use facts::{EvidenceFacts, EvidenceState, Publication, StatementFacts};
-pub use gather::EvidenceFolder;
+pub use folder::EvidenceFolder;
 pub use guide::{ReportedBy, guide};
 pub(super) use keep::{keep_failure, keep_packings, keep_state, note_use};
 pub use record::{EvidenceRecord, FailedImport};
