@@ -113,6 +113,11 @@ impl FactCollector {
         }
     }
 
+    /// The bytes of the texts of its facts.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Returns the facts.
     pub(super) fn finish(self) -> PackageFacts {
         self.facts

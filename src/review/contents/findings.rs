@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::facts::{FactKind, PackageFacts};
 use super::form::PackageForm;
 use super::wanted::NewContent;
+use crate::bundle::FormatError;
 use crate::bundle::state::ItemLine;
 use crate::digest::Sha256;
 use crate::review::alarm::{Alarm, AlarmKind};
@@ -17,6 +18,8 @@ use crate::review::state_diff::StateDiff;
 
 /// The most files that an alarm names.
 const MAX_NAMED: usize = 8;
+/// The most packages with an alarm.
+const MAX_ALARMS: usize = 10_000;
 
 /// The result of looking into a blob.
 #[derive(Clone, Debug)]
@@ -137,7 +140,7 @@ enum LookedItem {
 }
 
 impl PackageContents {
-    pub(super) fn new(diff: &StateDiff<'_>, blobs: HashMap<Sha256, LookedInto>) -> io::Result<Self> {
+    pub(super) fn new(diff: &StateDiff<'_>, blobs: HashMap<Sha256, LookedInto>) -> Result<Self, FormatError> {
         let mut contents = Self { totals: ContentTotals::default(), alarms: Vec::new(), blobs };
         let (mut totals, mut alarms) = (ContentTotals::default(), Vec::new());
         contents.each_item(diff, |change, item| {
@@ -149,7 +152,10 @@ impl PackageContents {
                     alarms.extend(alarm(change, &package));
                 }
             }
-            Ok::<_, io::Error>(())
+            match alarms.len() > MAX_ALARMS {
+                true => Err(FormatError::TooMany { cap: MAX_ALARMS as u64, what: "packages with new setuid files" }),
+                false => Ok(()),
+            }
         })?;
         totals.findings.sort_by_key(|count| (count.kind, count.change));
         (contents.totals, contents.alarms) = (totals, alarms);

@@ -13,7 +13,7 @@ use super::form::PackageForm;
 use super::licences::{LicenceCollector, PackageLicences};
 use super::places::ContentPlace;
 use super::wanted::{NewContent, PackageLook, WantedBlob, WantedBlobs, WantedPair};
-use crate::bundle::BundleError;
+use crate::bundle::{BundleError, FormatError};
 use crate::digest::Sha256;
 use crate::error_class::causes;
 use crate::formats::ReadError;
@@ -65,9 +65,13 @@ pub struct LookRequest<'a> {
     pub scratch: &'a Path,
 }
 
+/// The most bytes of texts that are kept of all packages.
+const MAX_KEPT_BYTES: usize = 128 << 20;
+
 /// Facts and licences by the digests of packages.
 #[derive(Debug, Default)]
 struct LookResults {
+    kept_bytes: usize,
     facts: HashMap<Sha256, LookedInto>,
     licences: HashMap<Sha256, String>,
 }
@@ -89,10 +93,8 @@ pub fn look_into(
         let look = |digest: &Sha256, file: &mut dyn PackageFile| {
             let Some(blob) = wanted.get(digest) else { return Ok(()) };
             let scan = scan.as_ref().filter(|_| blob.is_new);
-            let (facts, licence) = BlobLooker { digest, blob, scan }.look(file).map_err(in_scratch)?;
-            let mut results = lock(&results);
-            results.licences.extend(licence.map(|licence| (*digest, licence)));
-            results.facts.insert(*digest, facts);
+            let looked = BlobLooker { digest, blob, scan }.look(file).map_err(in_scratch)?;
+            lock(&results).add(digest, looked);
             Ok(())
         };
         let bases = request.before.as_ref().and_then(|before| before.depot);
@@ -116,37 +118,47 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl LookResults {
+    /// Keeps what was found in a package, unless all packages have too much of that.
+    fn add(&mut self, digest: &Sha256, looked: LookedBlob) {
+        let LookedBlob { bytes, mut facts, licence } = looked;
+        self.kept_bytes = self.kept_bytes.saturating_add(bytes);
+        if self.kept_bytes > MAX_KEPT_BYTES && matches!(facts, LookedInto::Facts(_)) {
+            facts = LookedInto::Not("all packages together have more findings than gapferry keeps".to_owned());
+        }
+        self.licences.extend(licence.map(|licence| (*digest, licence)));
+        self.facts.insert(*digest, facts);
+    }
+
     fn finish(
         self,
         diff: &StateDiff<'_>,
         request: &LookRequest<'_>,
         scanned: Option<ScanFacts>,
     ) -> Result<PackageLooks, BundleError> {
-        let in_scratch = |error| BundleError::io("read", request.scratch)(error);
+        let in_lists = |error| BundleError::in_file(&diff.after.place)(error);
         let mut looks = PackageLooks::default();
         if request.looks.contains(&PackageLook::Contents) {
-            let contents = PackageContents::new(diff, self.facts).map_err(in_scratch)?;
+            let contents = PackageContents::new(diff, self.facts).map_err(in_lists)?;
             looks.alarms.extend(contents.alarms.iter().cloned());
             looks.contents = Some(contents);
         }
         if request.looks.contains(&PackageLook::Licences) {
-            let licences = PackageLicences::new(diff.after, self.licences);
-            looks.licences = Some(licences.map_err(BundleError::in_file(&diff.after.place))?);
+            looks.licences = Some(PackageLicences::new(diff.after, self.licences).map_err(in_lists)?);
         }
         if let Some(facts) = scanned {
-            looks.scan = Some(scan_report(diff, &facts, &mut looks.alarms).map_err(in_scratch)?);
+            looks.scan = Some(scan_report(diff, &facts, &mut looks.alarms).map_err(in_lists)?);
         }
         Ok(looks)
     }
 }
 
 /// Makes the report of a scan, and an alarm for each item in which something was found.
-fn scan_report(diff: &StateDiff<'_>, facts: &ScanFacts, alarms: &mut Vec<Alarm>) -> io::Result<ScanReport> {
+fn scan_report(diff: &StateDiff<'_>, facts: &ScanFacts, alarms: &mut Vec<Alarm>) -> Result<ScanReport, FormatError> {
     facts.report(|each| {
         diff.each_change(|change| {
             let Some(NewContent { after, .. }) = NewContent::of(&change) else { return Ok(()) };
             let (collection, version, blob) = (&change.collection, shown_version(after), after.sha256);
-            each(ScannedItem { collection, name: &after.name, version: &version, blob });
+            each(ScannedItem { collection, name: &after.name, version: &version, blob })?;
             let found = facts.found_in(&blob);
             if let Some(first) = found.first() {
                 let more = if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() };
@@ -158,6 +170,14 @@ fn scan_report(diff: &StateDiff<'_>, facts: &ScanFacts, alarms: &mut Vec<Alarm>)
     })
 }
 
+/// The result of looking into one package.
+struct LookedBlob {
+    /// The bytes of its facts.
+    bytes: usize,
+    facts: LookedInto,
+    licence: Option<String>,
+}
+
 /// Looks into one package.
 struct BlobLooker<'a> {
     digest: &'a Sha256,
@@ -167,7 +187,7 @@ struct BlobLooker<'a> {
 
 impl BlobLooker<'_> {
     /// Returns its facts and its licence. Fails if what is to be scanned cannot be written.
-    fn look(&self, file: &mut dyn PackageFile) -> io::Result<(LookedInto, Option<String>)> {
+    fn look(&self, file: &mut dyn PackageFile) -> io::Result<LookedBlob> {
         let (mut facts, mut licence) = (FactCollector::default(), LicenceCollector::of(&self.blob.name));
         let mut scan = self.scan.map(lock);
         let walked = walk(self.blob.form, file, &mut |entry, content| {
@@ -186,10 +206,13 @@ impl BlobLooker<'_> {
         if let Some(scan) = &mut scan {
             self.end_scan(scan, file, why.as_deref())?;
         }
+        let not = |why| LookedBlob { bytes: 0, facts: LookedInto::Not(why), licence: None };
         Ok(match (self.blob.form, why) {
-            (PackageForm::Other, _) => (LookedInto::Not("it is no package".to_owned()), None),
-            (_, Some(why)) => (LookedInto::Not(why), None),
-            (_, None) => (LookedInto::Facts(facts.finish()), licence.finish()),
+            (PackageForm::Other, _) => not("it is no package".to_owned()),
+            (_, Some(why)) => not(why),
+            (_, None) => {
+                LookedBlob { bytes: facts.bytes(), facts: LookedInto::Facts(facts.finish()), licence: licence.finish() }
+            }
         })
     }
 
@@ -233,5 +256,27 @@ fn reason(error: &ReadError) -> String {
     match error {
         ReadError::Io(error) if error.kind() == io::ErrorKind::Other => error.to_string(),
         error => causes(error).join(": "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::review::contents::facts::{FactKind, FactName};
+
+    #[test]
+    fn findings_of_all_packages_have_a_cap() {
+        let mut results = LookResults::default();
+        let name = FactName { kind: FactKind::Setuid, name: "/a".to_owned() };
+        let looked = |bytes| LookedBlob {
+            bytes,
+            facts: LookedInto::Facts([(name.clone(), String::new())].into()),
+            licence: None,
+        };
+        let [first, second] = [b"first", b"other"].map(|text| Sha256::of(text));
+        results.add(&first, looked(MAX_KEPT_BYTES));
+        results.add(&second, looked(1));
+        assert!(matches!(results.facts.get(&first), Some(LookedInto::Facts(_))));
+        assert!(matches!(results.facts.get(&second), Some(LookedInto::Not(_))));
     }
 }

@@ -1,14 +1,17 @@
 //! The result of a scan.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::command::ScanDatabase;
 use super::isolation::ScanIsolation;
+use crate::bundle::FormatError;
 use crate::digest::Sha256;
+
+/// The most rows of a list in the report.
+const MAX_ROWS: usize = 500_000;
 
 /// Findings of a scan by the digests of packages.
 #[derive(Clone, Debug)]
@@ -122,8 +125,8 @@ impl ScanFacts {
     /// Makes the report. `each` hands over each item with new bytes.
     pub(in crate::review) fn report(
         &self,
-        each: impl FnOnce(&mut dyn FnMut(ScannedItem<'_>)) -> io::Result<()>,
-    ) -> io::Result<ScanReport> {
+        each: impl FnOnce(&mut dyn FnMut(ScannedItem<'_>) -> Result<(), FormatError>) -> Result<(), FormatError>,
+    ) -> Result<ScanReport, FormatError> {
         let (mut findings, mut not_scanned) = (Vec::new(), Vec::new());
         each(&mut |item| {
             let [collection, name, version] = [item.collection, item.name, item.version].map(str::to_owned);
@@ -135,6 +138,12 @@ impl ScanFacts {
             let missing = is_missing.then(|| "its volume is not here".to_owned());
             if let Some(why) = self.not_scanned.get(&item.blob).cloned().or(missing) {
                 not_scanned.push(NotScanned { collection, name, version, why });
+            }
+            match findings.len().max(not_scanned.len()) > MAX_ROWS {
+                true => {
+                    Err(FormatError::TooMany { cap: MAX_ROWS as u64, what: "findings of a scan or items without one" })
+                }
+                false => Ok(()),
             }
         })?;
         for found in self.found.get(&None).into_iter().flatten() {

@@ -84,23 +84,13 @@ fn files_have_numbers_for_names_and_a_table_leads_back() {
     session.end_package(&blob);
     let facts = session.finish().unwrap();
     let item = |name| ScannedItem { collection: "apt/a", name, version: "1", blob };
-    let report = facts
-        .report(|each| {
-            each(item("a"));
-            Ok(())
-        })
-        .unwrap();
+    let report = facts.report(|each| each(item("a"))).unwrap();
     assert_eq!((report.result, report.version.as_str(), report.files), (ScanResult::Found, "own 1", 3));
     assert_eq!((report.findings[0].path.as_str(), report.findings[0].finding.as_str()), ("/x\u{1b}[2J", "Evil"));
     let left = std::fs::read_dir(scratch.path()).unwrap().count();
     assert_eq!(left, 1, "only the scanner is left");
     let other = ScannedItem { blob: Sha256::of(b"other"), ..item("b") };
-    let report = facts
-        .report(|each| {
-            each(other);
-            Ok(())
-        })
-        .unwrap();
+    let report = facts.report(|each| each(other)).unwrap();
     assert_eq!(report.not_scanned[0].why, "its volume is not here");
     assert_eq!(report.result, ScanResult::Incomplete);
 }
