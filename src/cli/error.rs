@@ -49,6 +49,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Maas(#[from] crate::maas::MaasError),
     #[error(transparent)]
+    Vulnerabilities(#[from] crate::review::VulnerabilityError),
+    #[error(transparent)]
     NotMounted(#[from] crate::media::NotMounted),
     #[error("files of {bundle} that are on no medium yet: {files}; needed: {next}")]
     NotAllCopied { bundle: String, files: usize, next: String, report: Value },
@@ -86,6 +88,7 @@ impl Failure {
         match self {
             Self::Fault(error) => error.class(),
             Self::Export(error) => error.class(),
+            Self::Vulnerabilities(error) => error.class(),
             Self::Selection(error) => error.class(),
             Self::Bundle(error) => error.class(),
             Self::Site(error) => error.class(),

@@ -16,6 +16,7 @@ mod evidence;
 mod evidence_reports;
 mod exit;
 mod export;
+mod feed_files;
 mod gc;
 mod import;
 mod inspect;

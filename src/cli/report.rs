@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::error::Failure;
+use super::feed_files::feed_files;
 use super::output::{Output, write_json_line};
 use super::package_looks::{LookArgs, ReportPlaces};
 use super::reviewed::{open_after, open_one};
@@ -14,8 +15,8 @@ use crate::error_class::Fault;
 use crate::label::Label;
 use crate::progress::Progress;
 use crate::review::{
-    Against, CycloneDxBom, KeyNames, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument, compare, write_html,
-    write_report_text,
+    Against, CycloneDxBom, KeyNames, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument, compare,
+    find_vulnerabilities, write_html, write_report_text,
 };
 use crate::site::Site;
 use crate::storage::{StorageError, modes, place_atomically_with};
@@ -42,6 +43,9 @@ pub(super) struct ReportArgs {
     /// The folder for the report; it is made if it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Security data that says which vulnerabilities are fixed and stay open: a folder of such files, or a site that publishes them
+    #[arg(long, value_name = "DIR")]
+    feeds: Option<PathBuf>,
     /// A site whose trust file and pinned keys give names to fingerprints
     #[arg(long, value_name = "SITE")]
     site: Option<PathBuf>,
@@ -65,7 +69,11 @@ pub(super) fn run(args: &ReportArgs, out: &Output, progress: &Progress) -> Resul
     let looks = args.looks.look(&diff, places, &scratch, progress)?;
     diff.add_alarms(looks.alarms.iter().cloned());
     let against = if args.against.is_some() { Against::State } else { Against::Nothing };
-    let report = ReviewReport { diff, against, names, looks };
+    let vulnerabilities = match &args.feeds {
+        Some(place) => Some(find_vulnerabilities(&before, &after, &feed_files(place, &after)?)?),
+        None => None,
+    };
+    let report = ReviewReport { diff, against, names, looks, vulnerabilities };
     let digest = write_report(&report, &after, &args.out)?;
     say(&report, args, digest, out)
 }

@@ -9,12 +9,16 @@ use super::error::Failure;
 use super::output::Output;
 use super::snap_roots::open_site;
 use crate::collection::Publish;
+use crate::kind::ClientProgram;
 use crate::label::Label;
 use crate::next_command::{self, ShellCommand};
 use crate::site::{Site, Status, Unanswered, UnansweredAddress, WaitingBundle, answering, status};
 use crate::terminal::safe;
 use crate::time::Time;
 use crate::trust::ReviewVerdict;
+
+/// Seconds of a day.
+const DAY_S: i64 = 24 * 3600;
 
 /// Show what a site publishes, from which bundles, and what it waits for
 #[derive(Debug, clap::Args)]
@@ -101,6 +105,9 @@ fn render(site: &Site, status: &Status) -> String {
         if !answers.is_empty() {
             text += &format!("    answers for {}\n", safe(&answers.join(", ")));
         }
+        if published.kind.client() == ClientProgram::Scanner {
+            text += &format!("    {}\n", data_age(published.oldest_data, Time::now()));
+        }
         for note in &published.notes {
             text += &format!("    note: {}\n", safe(note));
         }
@@ -144,6 +151,16 @@ fn render(site: &Site, status: &Status) -> String {
         text += &format!("not shown, since this user may not read it: {}\n", status.hidden.join(", "));
     }
     text
+}
+
+/// Says how old security data is.
+fn data_age(date: Option<Time>, now: Time) -> String {
+    let Some(date) = date else { return "its data has no date".to_owned() };
+    match (now.unix() - date.unix()).div_euclid(DAY_S) {
+        1 => format!("its oldest data is of {date}, 1 day ago"),
+        days if days < 0 => format!("its oldest data is of {date}, which is IN THE FUTURE"),
+        days => format!("its oldest data is of {date}, {days} days ago"),
+    }
 }
 
 /// Says what the import of a bundle waits for.

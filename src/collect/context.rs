@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::CollectError;
+use super::answer_memory::AnswerMemory;
 use super::omission::Omission;
 use super::stat_cache::StatCache;
 use crate::depot::Depot;
@@ -30,6 +31,8 @@ pub struct CollectContext<'a> {
     pub depot: &'a Depot,
     /// Files of this machine that were read before.
     pub seen: &'a StatCache,
+    /// Answers of servers to earlier exports.
+    pub answers: &'a AnswerMemory,
     /// Shows how far it is.
     pub progress: &'a Progress,
     /// The roots in which assertions about snaps have to end.
@@ -79,7 +82,7 @@ impl Tally {
     }
 
     /// Counts files that the depot lacks and their bytes.
-    fn add_missing(&self, files: usize, bytes: u64) {
+    pub(super) fn add_missing(&self, files: usize, bytes: u64) {
         let (f, b) = self.missing.get();
         self.missing.set((f + files as u64, b.saturating_add(bytes)));
     }

@@ -2,11 +2,14 @@
 
 pub mod access;
 pub mod address;
+pub mod answer_memory;
 pub mod apt;
 mod apt_folder;
 mod context;
+mod detached;
 pub mod enterprise_store;
 mod error;
+mod feeds;
 pub mod files;
 mod folder;
 pub mod images;
@@ -108,6 +111,10 @@ fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) ->
                 files::collect(name, &sources, with).map_err(CollectError::within(what))
             });
             found.collect()
+        }
+        Kind::Feeds => {
+            let found = selection.feeds.iter().map(|source| of_source(&source.name, feeds::collect(source, with)));
+            found.map(|collection| collection.and_then(listed)).collect()
         }
         Kind::Yum => {
             let found = selection.yum.iter().map(|source| of_source(&source.name, yum::collect(source, with)));

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 
+use super::detached::DetachedSignature;
 use super::keyring::{read_keyring, read_small};
 use super::{CollectContext, CollectError, CollectionNames, address, named_files};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, BlobReader};
 use crate::digest::Sha256;
 use crate::error_class::Fault;
-use crate::formats::openpgp::verify_detached_file;
-use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
+use crate::formats::openpgp::MAX_SIGNATURE_FILE_BYTES;
+use crate::formats::os_image::SIGNATURE_SUFFIX;
 use crate::kind::{Details, Kind};
 use crate::origin::Origin;
 use crate::path::PublishPath;
@@ -107,16 +108,8 @@ fn prove(
     let mut signed_by = Vec::new();
     // On a dry run what would be fetched is not here.
     if let Some(mut image) = open(source, sha256, with)? {
-        let verdict = verify_detached_file(&mut image, &signature, &keyring, with.now.unix());
-        let unsigned = |source_error| CollectError::Untrusted {
-            what: format!("{} is not signed by a key of its keyring", source.image().name()),
-            source: source_error,
-        };
-        let verdict =
-            verdict.map_err(|error| error.map(FileError::on("read", &with.depot.place(&sha256)), unsigned))?;
-        signed_by = verdict.into_iter().map(|signer| signer.fingerprint).collect();
-        signed_by.sort();
-        signed_by.dedup();
+        let signature = DetachedSignature { bytes: &signature, keyring: &keyring, now: with.now };
+        signed_by = signature.signers(&source.image().name(), &mut image, &with.depot.place(&sha256))?;
     }
     let path: PublishPath = format!("{file}{SIGNATURE_SUFFIX}").parse().map_err(Fault::usage)?;
     // A signature on an image is as old as the image: it says nothing of how new the image is.

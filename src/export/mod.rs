@@ -30,6 +30,7 @@ use crate::bundle::state::known_versions::{self, ChangedItem};
 use crate::bundle::state::manifest::StateCollection;
 use crate::bundle::state::stored_state::StoredState;
 use crate::collect::access;
+use crate::collect::answer_memory::AnswerMemory;
 use crate::collect::stat_cache::StatCache;
 use crate::collect::{CollectContext, CollectError, Tally, collect};
 use crate::collection_change::ClientWarning;
@@ -407,10 +408,12 @@ fn collect_all(
     let fetcher = Fetcher::new(FetchOptions { access, ..settings.fetch.clone() })?;
     let (site, name) = (&selection.site, &selection.name);
     let seen = if settings.full { StatCache::default() } else { workspace.seen(site, name) };
+    let answers = if settings.full { AnswerMemory::default() } else { workspace.answers(site, name) };
     let with = CollectContext {
         fetcher: &fetcher,
         depot: &workspace.depot,
         seen: &seen,
+        answers: &answers,
         progress: settings.progress,
         snap_roots: settings.snap_roots,
         now: Time::now(),
@@ -421,6 +424,7 @@ fn collect_all(
     let lists = collect(selection, &with)?;
     if !settings.dry_run {
         workspace.note_seen(site, name, &seen)?;
+        workspace.note_answers(site, name, &answers)?;
     }
     let lists = NewLists::of(lists).map_err(BundleError::in_file(workspace.scratch()))?;
     Ok(CollectedLists { lists, tally: with.tally })

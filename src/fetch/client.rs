@@ -20,6 +20,7 @@ use super::error::{FetchError, shown};
 use super::options::{FetchOptions, MAX_CONCURRENCY};
 use super::retry::Retry;
 use super::tls::{TlsSettings, read_certificates};
+use super::validators::FileValidators;
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 10;
@@ -71,6 +72,15 @@ impl HttpClient {
             }
         }
         self.send(url, HttpRequest { headers, body: None, ranged: from > 0 }).await
+    }
+
+    /// Asks for a whole file, unless it is still the one with these validators (RFC 9110, section 13.1). Returns `None` if it is.
+    pub(super) async fn open_unless(&self, url: &Url, known: &FileValidators) -> Result<Option<Response>, FetchError> {
+        let request = HttpRequest { headers: known.conditions(), body: None, ranged: false };
+        match self.send(url, request).await {
+            Err(FetchError::Status { status: 304, .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// Sends a request, and returns its answer if that holds what was asked for.

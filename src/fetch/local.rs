@@ -16,7 +16,7 @@ pub(super) fn path(url: &Url) -> Option<Result<PathBuf, FetchError>> {
     (url.scheme() == "file").then(path)
 }
 
-fn open(path: &Path, url: &Url) -> Result<(File, u64), FetchError> {
+pub(super) fn open(path: &Path, url: &Url) -> Result<(File, u64), FetchError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FetchError::Missing { url: shown(url) },
         _ => FetchError::disk(path, source),

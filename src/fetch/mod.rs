@@ -18,6 +18,8 @@ mod options;
 mod retry;
 mod sink;
 pub mod tls;
+mod unsigned;
+mod validators;
 mod writer;
 
 use std::collections::{HashSet, VecDeque};
@@ -36,6 +38,8 @@ use self::client::HttpClient;
 pub(crate) use self::client::http_client;
 pub use self::error::{FetchError, FetchErrors, shown};
 pub use self::options::{FetchOptions, MAX_CONCURRENCY};
+pub use self::unsigned::{UnsignedAnswer, UnsignedFile, UnsignedOffer};
+pub use self::validators::FileValidators;
 
 /// Threads for the network; more do not help, since hashing and writing have their own.
 const NETWORK_THREADS: usize = 2;
@@ -150,6 +154,16 @@ impl Fetcher {
             Err(FetchError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Fetches a file of any size whose size and digest nobody signed, unless it is still the one that the caller knows.
+    pub fn fetch_unsigned(&self, wanted: &UnsignedFile, progress: &Progress) -> Result<UnsignedAnswer, FetchError> {
+        self.runtime.block_on(unsigned::fetch(&self.client, wanted, progress))
+    }
+
+    /// Asks whether a file is still the one that the caller knows, and for the size of another one. Nothing is written.
+    pub fn look_at_unsigned(&self, wanted: &UnsignedFile) -> Result<UnsignedOffer, FetchError> {
+        self.runtime.block_on(unsigned::look(&self.client, wanted))
     }
 
     /// Fetches all of `wanted` side by side, and tells `on_done` of each file as it is complete, on the calling thread.

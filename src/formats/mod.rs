@@ -6,6 +6,7 @@ pub mod assertions;
 pub mod compression;
 pub mod deb;
 pub mod enterprise_store;
+pub mod feed;
 mod invalid;
 pub mod openpgp;
 pub mod os_image;

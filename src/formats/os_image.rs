@@ -18,8 +18,6 @@ pub use packing::{Content, FilePacking};
 
 /// What a signature's file is called, after the name of the image.
 pub const SIGNATURE_SUFFIX: &str = ".sig";
-/// The largest file of signatures that is read, in bytes.
-pub const MAX_SIGNATURE_FILE_BYTES: u64 = 1 << 20;
 
 /// The longest os, release, version or architecture, in bytes.
 const MAX_TOKEN_BYTES: usize = 64;

@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::formats::apt::suite_name::SuiteName;
+use crate::formats::feed::FeedFormat;
 use crate::formats::os_image::OsImage;
 use crate::formats::snap::ChannelListing;
 use crate::origin::Origin;
+use crate::time::Time;
 
 /// Peculiarities of an item of one kind. Fields stand in the order of their names, since the manifest's keys are sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +25,14 @@ pub enum Details {
         /// The suite that lists it.
         #[schemars(with = "String")]
         suite: SuiteName,
+    },
+    /// Security data of an upstream.
+    Feed {
+        /// When upstream made it: the date in the data, else that of the server; absent if neither says it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        date: Option<Time>,
+        /// Its format.
+        format: FeedFormat,
     },
     /// A file that nothing is known of.
     File {
@@ -77,7 +87,9 @@ impl Details {
                 let first = channels.iter().next().map(|listing| listing.channel.to_string()).unwrap_or_default();
                 first.split('/').next().unwrap_or_default().to_owned()
             }
-            Self::File { .. } | Self::Image { .. } | Self::OsImage { .. } | Self::Rpm { .. } => String::new(),
+            Self::Feed { .. } | Self::File { .. } | Self::Image { .. } | Self::OsImage { .. } | Self::Rpm { .. } => {
+                String::new()
+            }
         }
     }
 
@@ -94,6 +106,10 @@ impl Details {
         match self {
             Self::Deb { component: None, suite } => suite.to_string().into(),
             Self::Deb { component: Some(component), suite } => format!("{suite}/{component}").into(),
+            Self::Feed { date, format } => {
+                let date = date.map_or_else(|| "undated".to_owned(), |date| format!("of {date}"));
+                format!("{format} data {date}").into()
+            }
             Self::File { origin } | Self::OsImage { origin, .. } => origin.as_str().into(),
             Self::Image { stream } => stream.into(),
             Self::Rpm { list } => list.into(),
@@ -123,6 +139,14 @@ impl Details {
     pub fn stream(&self) -> Option<&str> {
         match self {
             Self::Image { stream } => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Returns the format of security data, and when upstream made it; `None` for anything else.
+    pub fn feed(&self) -> Option<(FeedFormat, Option<Time>)> {
+        match self {
+            Self::Feed { date, format } => Some((*format, *date)),
             _ => None,
         }
     }

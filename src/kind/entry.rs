@@ -61,6 +61,8 @@ pub enum ClientProgram {
     MaasStream,
     /// MAAS, which reads a stream of images and is sent the images that no stream can tell it of.
     MaasUploads,
+    /// A scanner that looks for known vulnerabilities.
+    Scanner,
     /// Whatever fetches a file by its address.
     Download,
     /// None: it is handed on at the site.

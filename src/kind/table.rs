@@ -13,6 +13,7 @@ use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::apt::version;
 use crate::formats::rpm;
 use crate::formats::signed_digest::{Sha384, Sha512};
+use crate::time::Time;
 
 /// Declares the kinds, each with its entry.
 macro_rules! kinds {
@@ -117,6 +118,16 @@ kinds! {
     // A file has the beginning of its digest for a version.
     Files => Entry { versions: Versions::Bytes, ..Entry::plain("files") },
 
+    /// Security data of upstreams.
+    Feeds => Entry {
+        client: ClientProgram::Scanner,
+        // A version is the date of the data, or the beginning of its digest.
+        order: by_time,
+        has_details: |details| matches!(details, Details::Feed { .. }),
+        second_digests_of_proofs: false,
+        ..Entry::plain("feeds")
+    },
+
     /// RPM packages.
     Yum => Entry {
         client: ClientProgram::Dnf,
@@ -139,6 +150,12 @@ kinds! {
 /// Orders versions by their bytes, as simplestreams and MAAS do.
 fn by_text(one: ItemVersion<'_>, other: ItemVersion<'_>) -> Option<Ordering> {
     Some(one.version.cmp(other.version))
+}
+
+/// Orders versions that are times; those without have no order.
+fn by_time(one: ItemVersion<'_>, other: ItemVersion<'_>) -> Option<Ordering> {
+    let time = |version: &str| version.parse::<Time>().ok();
+    Some(time(one.version)?.cmp(&time(other.version)?))
 }
 
 /// The folder of a stream's metadata.

@@ -24,6 +24,7 @@ mod state_diff;
 mod tests;
 mod totals;
 mod version_changes;
+mod vulnerabilities;
 mod wrap;
 
 pub use alarm::{Alarm, AlarmKind, ID_DIGITS};
@@ -42,3 +43,4 @@ pub use state::{CollectionFacts, ReviewedState};
 pub use state_diff::{CollectionDiff, StateDiff, compare};
 pub use totals::{AlarmCount, ClassTotals, DiffTotals};
 pub use version_changes::{VersionChange, VersionChanges, version_changes};
+pub use vulnerabilities::{FeedFile, VulnerabilityError, VulnerabilityReport, find_vulnerabilities};

@@ -15,7 +15,9 @@ use crate::bundle::state::{ItemLine, ListLine, Manifest, ProofLine};
 use crate::bundle::{BundleError, FormatError};
 use crate::collection::Publish;
 use crate::digest::Sha256;
+use crate::kind::ClientProgram;
 use crate::label::Label;
+use crate::time::Time;
 use crate::trust::PublicKey;
 
 /// The most different publishers, architectures, licences and keys of a state.
@@ -98,6 +100,22 @@ impl ReviewedState {
     /// The sum of the sizes of its items, in bytes.
     pub fn bytes(&self) -> u64 {
         self.facts.iter().map(|facts| facts.item_bytes).sum()
+    }
+
+    /// Returns the dates of the security data in it, by digest.
+    pub fn feed_dates(&self) -> Result<Vec<(Sha256, Time)>, BundleError> {
+        let failed = |error| BundleError::in_file(&self.place)(error);
+        let mut dates = Vec::new();
+        let is_data = |collection: &&StateCollection| collection.kind.client() == ClientProgram::Scanner;
+        for (index, _) in self.manifest.collections.iter().enumerate().filter(|(_, collection)| is_data(collection)) {
+            let mut list = self.lists.read(index).map_err(failed)?;
+            while let Some(line) = list.next_line().map_err(failed)? {
+                if let ListLine::Item(item) = line {
+                    dates.extend(item.details.feed().and_then(|(_, date)| Some((item.sha256, date?))));
+                }
+            }
+        }
+        Ok(dates)
     }
 
     /// Returns the collection at this folder, such as `apt/debian`, with its number.

@@ -4,6 +4,7 @@ mod access;
 mod apt;
 mod enterprise_store;
 mod error;
+mod feeds;
 mod files;
 mod images;
 mod os_images;
@@ -26,6 +27,7 @@ pub use access::AccessKeys;
 pub use apt::{AptPlace, AptSource, AptTable, BuildDep, PriorityText, SourceLists};
 pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
+pub use feeds::FeedsSource;
 pub use files::{FilesSource, FilesTable};
 pub use images::ImagesSource;
 pub use os_images::{ImageSignature, OsImagePlace, OsImageSource, OsImageTable};
@@ -110,6 +112,9 @@ pub struct Selection {
     /// Any other files; tables of one name are one source.
     #[serde(default)]
     pub files: Vec<FilesSource>,
+    /// Security data of upstreams.
+    #[serde(default)]
+    pub feeds: Vec<FeedsSource>,
     /// RPM repositories.
     #[serde(default)]
     pub yum: Vec<YumSource>,
@@ -166,6 +171,7 @@ impl Selection {
     fn tables(&self) -> Vec<&dyn SourceTable> {
         let tables = all(&self.apt).chain(all(&self.images)).chain(all(&self.snaps)).chain(all(&self.enterprise_store));
         let tables = tables.chain(all(&self.os_images)).chain(all(&self.files)).chain(all(&self.yum));
+        let tables = tables.chain(all(&self.feeds));
         #[cfg(test)]
         let tables = tables.chain(all(&self.toy));
         tables.collect()
@@ -175,6 +181,7 @@ impl Selection {
         let tables = all_mut(&mut self.apt).chain(all_mut(&mut self.images)).chain(all_mut(&mut self.snaps));
         let tables = tables.chain(all_mut(&mut self.enterprise_store)).chain(all_mut(&mut self.os_images));
         let tables = tables.chain(all_mut(&mut self.files)).chain(all_mut(&mut self.yum));
+        let tables = tables.chain(all_mut(&mut self.feeds));
         #[cfg(test)]
         let tables = tables.chain(all_mut(&mut self.toy));
         tables.collect()

@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Place {
 }
 
 /// Why nothing can be fetched from an address.
-fn unusable(url: &Url) -> Option<&'static str> {
+pub(super) fn unusable(url: &Url) -> Option<&'static str> {
     (!matches!(url.scheme(), "http" | "https" | "file")).then_some("its address is none of http, https and file")
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::{HostName, PublishedSuite, SetupError, nothing, suites};
+use super::{HostName, PublishedFeed, PublishedSuite, SetupError, nothing, suites};
 use crate::address::{Address, RoutingTable};
 use crate::collection::{Collection, Publish};
 use crate::error_class::Fault;
@@ -38,6 +38,8 @@ pub struct Facts {
     pub archives: Vec<AptArchive>,
     /// RPM repositories that clients can use.
     pub repositories: Vec<RpmRepository>,
+    /// Files of security data, for scanners.
+    pub feeds: Vec<PublishedFeed>,
     /// The kinds that clients are served.
     pub kinds: BTreeSet<Kind>,
     /// The site's own store assertion.
@@ -157,6 +159,7 @@ impl Facts {
             upstreams: Vec::new(),
             archives: Vec::new(),
             repositories: Vec::new(),
+            feeds: Vec::new(),
             kinds: BTreeSet::new(),
             store: None,
             notes: Vec::new(),
@@ -196,6 +199,7 @@ impl Facts {
         match kind.client() {
             ClientProgram::Apt => self.add_archive(site, generation, collection)?,
             ClientProgram::Dnf => self.repositories.push(RpmRepository::of(&folder, collection)),
+            ClientProgram::Scanner => self.feeds.extend(PublishedFeed::all_of(collection)),
             _ => {} // has no settings but upstream's address
         }
         Ok(())
@@ -352,6 +356,7 @@ pub(super) mod tests {
                 archive("extra", Publish::Verbatim, vec![suite("noble", &["main"], &[])]),
             ],
             repositories: Vec::new(),
+            feeds: Vec::new(),
             kinds: BTreeSet::from([Kind::Apt, Kind::Images, Kind::Snaps]),
             store: Some(StoreAssertion {
                 store: "gapStore".into(),

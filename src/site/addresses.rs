@@ -233,6 +233,7 @@ mod tests {
                 before: None,
                 valid_until: None,
                 missing_indexes: Vec::new(),
+                oldest_data: None,
                 notes: Vec::new(),
             };
             generation.published.insert(folder, published);

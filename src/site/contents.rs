@@ -5,6 +5,7 @@ use crate::bundle::BundleError;
 use crate::bundle::state::stored_state::StoredState;
 use crate::collection::Collection;
 use crate::label::Label;
+use crate::review::FeedFile;
 use crate::time::Time;
 
 impl Site {
@@ -14,6 +15,24 @@ impl Site {
         let digest = current.names.get(name).and_then(|state| state.manifest);
         let state = digest.map(|digest| StoredState::open(&self.depot_to_read(), &digest)).transpose()?;
         Ok(state)
+    }
+
+    /// The files of security data that the site publishes, by their names.
+    pub fn published_feeds(&self) -> Result<Vec<FeedFile>, SiteError> {
+        let depot = self.depot_to_read();
+        let mut files = Vec::new();
+        for (collection, _) in self.collections(&self.current()?)? {
+            for item in &collection.items {
+                let (Some((format, date)), Some(sha256)) = (item.details.feed(), collection.blob(&item.file)) else {
+                    continue;
+                };
+                let name = format!("{}/{}", collection.name, item.file);
+                let (size, place) = (depot.expect_size(&sha256)?, depot.as_file(&sha256)?);
+                files.push(FeedFile { name, format, date, sha256, size, place });
+            }
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
     }
 
     /// The collections that a generation publishes, each with the time as of which upstream's proofs in it were checked.

@@ -191,6 +191,9 @@ pub struct Published {
     /// Indexes that upstream's own metadata lists, that clients ask for, and that are not here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_indexes: Vec<MissingIndexes>,
+    /// The date of its oldest security data; absent of other kinds, and if none of it has a date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_data: Option<Time>,
     /// What had to be put right to publish it, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -276,6 +279,7 @@ impl Published {
             items: collection.items.len() as u64,
             unsigned,
             vouched: unsigned == 0,
+            oldest_data: collection.items.iter().filter_map(|item| item.details.feed()?.1).min(),
             suites: collection.suites().map(|suite| suite.to_string()).collect(),
             ..Self::new(*kind, name.clone(), origin.clone(), *publish)
         }
@@ -301,6 +305,7 @@ impl Published {
             before: None,
             valid_until: None,
             missing_indexes: Vec::new(),
+            oldest_data: None,
             notes: Vec::new(),
         }
     }

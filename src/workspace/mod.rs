@@ -6,6 +6,7 @@
 //! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs, where it was written, its signature and its packings
 //! WORKSPACE/history/SITE-NAME.delivered  the newest bundle that is known to have arrived
 //! WORKSPACE/history/SITE-NAME.seen  digests of files of this machine that were read
+//! WORKSPACE/history/SITE-NAME.answers  files that servers sent without a signed digest, with their ETag and Last-Modified
 //! WORKSPACE/media/BUNDLE.json       which volumes of the bundle went to which medium
 //! WORKSPACE/sites/SITE.gpg          the site's public key, which signs receipts
 //! WORKSPACE/audit.jsonl             what was exported, chained by hashes
@@ -44,6 +45,7 @@ use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::stored_state::{StoredState, store};
 use crate::bundle::trust_files;
 use crate::bundle::write::packing_folders;
+use crate::collect::answer_memory::AnswerMemory;
 use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, DepotError, RemovedBlobs};
 use crate::digest::Sha256;
@@ -164,6 +166,26 @@ impl Workspace {
 
     fn seen_path(&self, site: &Label, name: &Label) -> PathBuf {
         self.history(site, name).with_extension("seen")
+    }
+
+    /// Returns what servers have sent to the selection's last export.
+    pub fn answers(&self, site: &Label, name: &Label) -> AnswerMemory {
+        let file = File::open(self.answers_path(site, name)).ok();
+        file.and_then(|file| AnswerMemory::read(BufReader::new(file))).unwrap_or_default()
+    }
+
+    /// Keeps what servers have sent to this export.
+    pub fn note_answers(&self, site: &Label, name: &Label, answers: &AnswerMemory) -> Result<(), WorkspaceError> {
+        if !answers.is_news() {
+            return Ok(());
+        }
+        let path = self.answers_path(site, name);
+        let placed = place_atomically_with(&path, modes::PUBLIC_FILE, |mut file| answers.write(&mut file));
+        placed.map_err(WorkspaceError::io("write", &path))
+    }
+
+    fn answers_path(&self, site: &Label, name: &Label) -> PathBuf {
+        self.history(site, name).with_extension("answers")
     }
 
     /// Removes what no last bundle carries; what an export that was interrupted has fetched goes too.

@@ -127,6 +127,7 @@ fn runs() -> Vec<(&'static str, Exit)> {
         ("setup cloud-init --site site --serve-url http://g.example", Done),
         ("setup user-data --site site --serve-url http://g.example --os rhel --release 9", Usage),
         ("setup pro --site site --contract-url http://c.example:8484", Usage),
+        ("setup feeds --site site --serve-url http://g.example", Usage),
         ("setup maas --site site --serve-url http://g.example", Done),
         (
             "maas apply --site site --url http://127.0.0.1:9/MAAS --api-key-file no.key --serve-url http://g.example",

@@ -14,6 +14,7 @@ mod determinism;
 mod enterprise_store;
 mod evidence;
 mod faults;
+mod feeds;
 mod fetch;
 mod images;
 mod journey;

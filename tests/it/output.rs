@@ -13,6 +13,7 @@ use gapferry::time::Time;
 use gapferry::upstream::assertions::TestAuthority;
 use gapferry::upstream::{DebSpec, Stream, Upstream};
 
+use crate::feeds::debsecan_data;
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, at_clock, end, ended};
 
 const BUNDLE: &str = "dc1-base-000001";
@@ -58,7 +59,13 @@ fn desk() -> Desk {
     fs::create_dir(desk.path("exports")).unwrap();
     fs::write(desk.path("exports/htop-20250101T000000.tar.gz"), "an export").unwrap();
     let exports = "[[enterprise-store]]\nexports = \"../exports/*.tar.gz\"\n";
-    desk.select(&(desk.table("demo", &desk.url("up"), "stable main amd64", "") + exports));
+    fs::create_dir(desk.path("feed")).unwrap();
+    fs::write(desk.path("feed/bookworm"), debsecan_data(&["CVE-2026-0001"], &["hello,0,S   ,2,"])).unwrap();
+    let feed = format!(
+        "[[feeds]]\nname = \"debsecan\"\nformat = \"debsecan\"\nurl = \"{}\"\nfiles = [\"bookworm\"]\nallow-unsigned = true\n",
+        desk.url("feed")
+    );
+    desk.select(&(desk.table("demo", &desk.url("up"), "stable main amd64", "") + exports + &feed));
     let mut stream = Stream::new("stable");
     stream.bootloaders("20231004.0");
     stream.updated = Time::now().unix() - 60;
@@ -92,7 +99,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("confirm", "BUNDLE --workspace online/workspaceN"),
         (
             "site init",
-            "siteN --name dc1 --builder online/builder.key.pub --root anna=keyN.pub --keyring demo=keyring.gpg --allow-unsigned enterprise-store",
+            "siteN --name dc1 --builder online/builder.key.pub --root anna=keyN.pub --keyring demo=keyring.gpg --allow-unsigned enterprise-store --allow-unsigned debsecan",
         ),
         ("trust show", "siteN"),
         ("trust edit", "siteN --out keyN.json --expires 2099-01-01T00:00:00Z"),
@@ -120,6 +127,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("setup cloud-init", serve),
         ("setup user-data", "--site YUM --serve-url http://g.invalid --os rocky --release 9"),
         ("setup pro", "--site PRO --contract-url http://c.invalid:8484"),
+        ("setup feeds", serve),
         ("setup maas", "--site DEMO --serve-url http://g.invalid"),
         ("list-images", "IMAGES --keyring keyring.gpg"),
         ("maas apply", maas),
@@ -223,7 +231,7 @@ fn streams_that_cannot_be_written_are_sent_again() {
     let mut again = desk.command(export);
     let child = again.stdout(File::create(desk.path("stream")).unwrap()).stderr(Stdio::piped()).spawn().unwrap();
     ended(&child.wait_with_output().unwrap()).says(Exit::Done, &["sent dc1-base-000001"]);
-    desk.init(&["demo"], "--allow-unsigned enterprise-store");
+    desk.init(&["demo"], "--allow-unsigned enterprise-store --allow-unsigned debsecan");
     let mut import = desk.command("import - --site site --json");
     import.stdin(File::open(desk.path("stream")).unwrap());
     assert_eq!(end(&mut import).ok().json()["bundle"], BUNDLE);

@@ -12,6 +12,7 @@ use gapferry::formats::apt::sources::{ListScope, SignedBy, SourceEntry, parse};
 use serde_json::Value;
 
 use crate::apt_client::{AptClient, run};
+use crate::feeds::agrees_with_debsecan;
 use crate::support::desk::{Desk, names};
 use crate::support::skip::{Needs, skip};
 
@@ -131,6 +132,7 @@ fn from_the_hosts_own_archive_to_a_root_file_system() {
     let files = carried(&inspected);
     let digests: BTreeSet<String> = files.values().cloned().collect();
     assert_eq!(digests, as_apt_has_it(&host), "the closure is not apt's own");
+    agrees_with_debsecan(&desk, &bundle, &host.suite());
     nothing_is_new(&desk);
 
     // The same selection's nginx alone, as upstream has it: from the same workspace, so that nothing is fetched twice.

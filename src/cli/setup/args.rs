@@ -20,6 +20,7 @@ pub(super) enum What {
     CloudInit(CloudInit),
     UserData(UserData),
     Pro(Pro),
+    Feeds(Feeds),
     Maas(Maas),
 }
 
@@ -216,6 +217,21 @@ pub(super) struct Pro {
     /// The transport by which clients reach esm.ubuntu.com at this site; https needs a certificate that they trust
     #[arg(long, value_name = "HOW", default_value = "http")]
     pub(super) transport: pro::Transport,
+}
+
+/// Write the commands by which scanners of clients take their security data from here
+///
+/// For debsecan, and for oscap with definitions in OVAL. The script names the date of all data.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gapferry setup feeds --site /srv/gapferry --serve-url http://gapferry.dc1.example --out setup-feeds.sh"
+)]
+pub(super) struct Feeds {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The address at which clients reach this site
+    #[arg(long, value_name = "URL")]
+    pub(super) serve_url: ServeUrl,
 }
 
 /// Write the commands that set a MAAS up, for MAAS's own command line

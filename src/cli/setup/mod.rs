@@ -12,7 +12,7 @@ use super::output::{Output, note};
 use super::snap_roots::open_site;
 use crate::maas::wanted;
 use crate::setup::{Certificates, Facts, HostName, ServeUrl, SetupError, SetupFile};
-use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, pro, snapd, user_data};
+use crate::setup::{apache, apt, cloud_init, dns, feeds, maas, nginx, pro, snapd, user_data};
 use crate::site::{Site, SiteError};
 use crate::storage::modes;
 use crate::storage::write_atomically;
@@ -36,6 +36,7 @@ pub(super) fn run(args: SetupArgs, out: &Output) -> Result<(), Failure> {
         What::CloudInit(args) => ("cloud-init", &args.common, None),
         What::UserData(args) => ("user-data", &args.common, None),
         What::Pro(args) => ("pro", &args.common, None),
+        What::Feeds(args) => ("feeds", &args.common, None),
         What::Maas(args) => ("maas", &args.common, None),
     };
     if serve.is_some_and(ServeUrl::has_path) {
@@ -102,6 +103,7 @@ fn files(what: &What, site: &Site, facts: &Facts) -> Result<Vec<SetupFile>, Setu
             one("gapferry-user-data.yaml", user_data::user_data(facts, &args.chosen(authority))?)
         }
         What::Pro(args) => pro::files(facts, &args.chosen()),
+        What::Feeds(args) => one("gapferry-feeds.sh", feeds::feeds_script(facts, &args.serve_url)?),
         What::Maas(args) => one("gapferry-maas.sh", maas::script(facts, &wanted(site, &args.choice.chosen())?)),
     }
 }

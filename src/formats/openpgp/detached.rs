@@ -7,6 +7,9 @@ use super::keyring::Keyring;
 use super::verify::{MAX_SIGNATURE_BYTES, Signer, parse_signatures, too_large, verify_signatures};
 use crate::formats::{Invalid, ReadError};
 
+/// The largest file of signatures that is read, in bytes.
+pub const MAX_SIGNATURE_FILE_BYTES: u64 = 1 << 20;
+
 /// Verifies `signature`, ASCII-armored or binary, one or several, on `data`; `now` is in Unix seconds.
 ///
 /// Returns the good signatures. At least one is required; signatures by unknown keys and those that the policy does not

@@ -38,7 +38,7 @@ mod site_keys;
 mod verify;
 
 pub use clear_signed::{ClearText, unverified_clear_text, verify_clear_signed};
-pub use detached::{verify_detached, verify_detached_file};
+pub use detached::{MAX_SIGNATURE_FILE_BYTES, verify_detached, verify_detached_file};
 pub use encoding::armored_keyring;
 pub use encoding::binary_keyring;
 pub use error::Cause;

@@ -16,6 +16,7 @@ use crate::review::item_change::ItemChange;
 use crate::review::scan::ScanReport;
 use crate::review::state_diff::CollectionDiff;
 use crate::review::totals::DiffTotals;
+use crate::review::vulnerabilities::VulnerabilityReport;
 use crate::time::Time;
 
 /// A report, to be serialized.
@@ -59,6 +60,8 @@ pub(in crate::review) struct ReportObject {
     totals: DiffTotals,
     /// The items that no upstream vouches for.
     unproven: Vec<UnprovenItem>,
+    /// Vulnerabilities of the packages; absent if nobody named security data.
+    vulnerabilities: Option<VulnerabilityReport>,
 }
 
 /// The header of the bundle. Fields stand in the order of their names.
@@ -151,6 +154,9 @@ impl Serialize for ReportJson<'_> {
         map.serialize_entry("second_opinion", &report.second_opinions())?;
         map.serialize_entry("totals", &diff.totals)?;
         map.serialize_entry("unproven", &UnprovenSeq(report))?;
+        if let Some(vulnerabilities) = &report.vulnerabilities {
+            map.serialize_entry("vulnerabilities", vulnerabilities)?;
+        }
         map.end()
     }
 }

@@ -7,6 +7,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+mod vulnerabilities;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +23,7 @@ pub use text::write_report_text;
 use super::contents::PackageLooks;
 use super::state::ReviewedState;
 use super::state_diff::StateDiff;
+use super::vulnerabilities::VulnerabilityReport;
 use crate::bundle::FormatError;
 use crate::bundle::state::{ItemLine, ListLine, ProofLine};
 use crate::digest::Sha256;
@@ -43,6 +46,8 @@ pub struct ReviewReport<'a> {
     pub names: KeyNames,
     /// Findings in packages, as far as they were looked into.
     pub looks: PackageLooks,
+    /// Vulnerabilities of the packages; `None` if nobody named security data.
+    pub vulnerabilities: Option<VulnerabilityReport>,
 }
 
 /// The kind of state that a report compares with.
@@ -113,11 +118,15 @@ const UNEXPECTED_CONTENT: &str = "unexpected content";
 /// The line on malware.
 const MALWARE_SCAN: &str = "malware scan";
 
+/// The line about vulnerabilities.
+const VULNERABILITIES: &str = "vulnerabilities";
+
 /// The lines of the checklist that may be without data.
 const NO_DATA: [NoData; 5] = [
     NoData {
-        about: "vulnerabilities",
-        why: "no security data was read: this report does not say which advisories the changes fix, or which stay open",
+        about: VULNERABILITIES,
+        why: "no security data was read, since --feeds was not given: this report does not say which vulnerabilities the changes fix, or \
+              which stay open",
     },
     NoData {
         about: UNEXPECTED_CONTENT,
@@ -153,6 +162,7 @@ impl ReviewReport<'_> {
         let has_data = |about: &str| match about {
             UNEXPECTED_CONTENT => self.looks.contents.is_some(),
             MALWARE_SCAN => self.looks.scan.is_some(),
+            VULNERABILITIES => self.vulnerabilities.is_some(),
             _ => false,
         };
         NO_DATA.into_iter().filter(|line| !has_data(line.about)).collect()

@@ -4,7 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bundle::state::manifest::LeftOut;
+use crate::formats::feed::FeedFormat;
 use crate::review::tests::{TestList, apt, deb, file, reviewed, snap, stored};
+use crate::review::vulnerabilities::{
+    FeedCoverage, FeedFacts, FindingClass, VulnerabilityFinding, VulnerabilityTotals,
+};
 use crate::review::{PackageLooks, compare};
 
 /// All text forms of a report on a state whose texts are `text`: page, text, JSON.
@@ -42,12 +46,43 @@ fn forms(text: &str) -> [String; 3] {
     manifest.left_out = vec![LeftOut { collection: text.into(), what: text.into(), why: text.into() }];
     let names = KeyNames { keys: [(text.to_owned(), text.to_owned())].into(), ..KeyNames::default() };
     let diff = compare(&before, &after, &std::env::temp_dir()).unwrap();
-    let report = ReviewReport { diff, against: Against::State, names, looks: PackageLooks::default() };
+    let vulnerabilities = Some(vulnerabilities(text));
+    let report = ReviewReport { diff, against: Against::State, names, looks: PackageLooks::default(), vulnerabilities };
     let (mut page, mut plain) = (Vec::new(), Vec::new());
     write_html(&report, &mut page).unwrap();
     write_report_text(&report, &mut plain).unwrap();
     let json = serde_json::to_string(&ReportJson(&report)).unwrap();
     [String::from_utf8(page).unwrap(), String::from_utf8(plain).unwrap(), json]
+}
+
+/// Findings with `text` in all places that a feed fills.
+fn vulnerabilities(text: &str) -> VulnerabilityReport {
+    let finding = |class| VulnerabilityFinding {
+        after: vec![text.to_owned()],
+        before: vec!["1".to_owned(), text.to_owned()],
+        binaries: vec![text.to_owned()],
+        class,
+        feed: text.to_owned(),
+        fixed_in: Some(text.to_owned()),
+        id: text.to_owned(),
+        release: text.to_owned(),
+        source: text.to_owned(),
+        urgency: text.to_owned(),
+    };
+    let findings: Vec<_> = FindingClass::ALL.into_iter().map(finding).collect();
+    let feed = FeedFacts {
+        age_days: Some(1),
+        date: None,
+        format: FeedFormat::Debsecan,
+        name: text.to_owned(),
+        sha256: Sha256::of(b""),
+        size: 1,
+        statements: Some(1),
+    };
+    let line =
+        FeedCoverage { collection: text.to_owned(), feeds: Vec::new(), items: 1, release: Some(text.to_owned()) };
+    let totals = VulnerabilityTotals::of(&findings, std::slice::from_ref(&line));
+    VulnerabilityReport { coverage: vec![line], feeds: vec![feed], findings, totals }
 }
 
 /// The tags of a page, with their attributes.

@@ -4,13 +4,12 @@ use std::io::{self, Write};
 
 use super::contents::write_contents;
 use super::scan::write_scan;
+use super::vulnerabilities::write_vulnerabilities;
+use super::words::{MOST, age_words, more};
 use super::{Against, NamedKey, ReviewReport};
 use crate::bundle::FormatError;
 use crate::review::diff_text::{TextLimit, write_body};
 use crate::review::wrap::wrapped;
-
-/// The most lines below a heading of the report's own.
-const MOST: usize = 50;
 
 /// Writes the report. All text that comes from the states is escaped.
 pub fn write_report_text(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<()> {
@@ -24,6 +23,9 @@ pub fn write_report_text(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::R
     unproven(report, to)?;
     left_out(report, to)?;
     licences(report, to)?;
+    if let Some(found) = &report.vulnerabilities {
+        write_vulnerabilities(found, to)?;
+    }
     writeln!(to, "\nNO DATA")?;
     report.no_data().iter().try_for_each(|line| wrapped(to, "  ", &format!("{}: {}.", line.about, line.why)))?;
     writeln!(to, "\nCHECK IT YOURSELF, in the bundle's folder")?;
@@ -85,17 +87,6 @@ pub(super) fn key_words(key: &NamedKey) -> String {
     }
 }
 
-/// Says how old a signed file was when the bundle was made.
-pub(super) fn age_words(days: Option<i64>) -> String {
-    match days {
-        None => "undated".to_owned(),
-        Some(days) if days < 0 => "dated later than the bundle".to_owned(),
-        Some(0) => "less than a day old".to_owned(),
-        Some(1) => "1 day old".to_owned(),
-        Some(days) => format!("{days} days old"),
-    }
-}
-
 fn provenance(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "\nUPSTREAM SIGNATURES, with ages when the bundle was made")?;
     for (index, collection) in report.state().manifest.collections.iter().enumerate() {
@@ -117,14 +108,6 @@ fn provenance(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Says how many of `count` lines are not printed.
-fn more(count: usize, to: &mut dyn Write) -> io::Result<()> {
-    match count.saturating_sub(MOST) {
-        0 => Ok(()),
-        rest => writeln!(to, "    … {rest} more in report.json"),
-    }
 }
 
 fn unproven(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<()> {

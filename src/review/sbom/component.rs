@@ -58,7 +58,7 @@ impl ComponentType {
     fn of(details: &Details) -> Self {
         match details {
             Details::Deb { .. } | Details::Rpm { .. } | Details::Snap { .. } => Self::Application,
-            Details::File { .. } => Self::File,
+            Details::Feed { .. } | Details::File { .. } => Self::File,
             Details::Image { .. } | Details::OsImage { .. } => Self::OperatingSystem,
         }
     }

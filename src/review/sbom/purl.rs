@@ -37,7 +37,7 @@ pub(super) fn of_item(item: &ItemLine) -> String {
                 PackageUrl { package_type: "snap", namespace: None, name: &item.name, version: &version, qualifiers };
             url.text()
         }
-        Details::File { .. } | Details::Image { .. } | Details::OsImage { .. } => {
+        Details::Feed { .. } | Details::File { .. } | Details::Image { .. } | Details::OsImage { .. } => {
             let checksum = Qualifier { key: "checksum", value: format!("sha256:{}", item.sha256).into() };
             // Readers take a slash in a name, encoded or not, for the end of a namespace.
             let (namespace, name) = match item.name.rsplit_once('/') {

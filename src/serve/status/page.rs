@@ -65,7 +65,7 @@ pub fn page(
     page += &bundles(generation, query.now);
     page += &unfinished(waiting);
     page += &search(overview, query);
-    page += &published(generation);
+    page += &published(generation, query.now);
     page += &answers(generation, who);
     page += &clients(generation, overview, query);
     page += "</main>\n<footer><p>State for programs: <a href=\"/healthz\">healthz</a>, <a href=\"/metrics\">metrics</a>.</p></footer>\n</body>\n</html>\n";
@@ -165,17 +165,29 @@ fn search(overview: &Overview, query: &PageQuery) -> String {
     text + &table("Found", &["name", "version", "architecture", "listed in", "published as", "note"], rows)
 }
 
-fn published(generation: &Generation) -> String {
+fn published(generation: &Generation, now: Time) -> String {
     let rows = generation.published.values().map(|published| {
-        let note = match published.unsigned {
-            0 => String::new(),
-            unsigned => format!("{unsigned} {UNSIGNED}"),
-        };
+        let mut notes = Vec::new();
+        if published.unsigned > 0 {
+            notes.push(format!("{} {UNSIGNED}", published.unsigned));
+        }
+        if published.kind.client() == ClientProgram::Scanner {
+            notes.push(data_age(published.oldest_data, now));
+        }
+        let note = notes.join("; ");
         let how = published.publish.to_string();
         vec![published.folder(), published.origin.to_string(), how, published.items.to_string(), note]
     });
     let heads = ["published as", "upstream", "how", "items", "note"];
     format!("<h2>What is published</h2>\n{}", table("Collections", &heads, rows))
+}
+
+/// Says how old security data is.
+fn data_age(date: Option<Time>, now: Time) -> String {
+    match date {
+        None => "its data has no date".to_owned(),
+        Some(date) => format!("oldest data of {date}, {}", age(now.unix() - date.unix())),
+    }
 }
 
 fn clients(generation: &Generation, overview: &Overview, query: &PageQuery) -> String {
@@ -218,6 +230,11 @@ fn lines_for(published: &Published, overview: &Overview, query: &PageQuery) -> V
         ClientProgram::MaasUploads => vec![
             "# on the host of MAAS and of this site, with the API key of an administrator in maas.key".to_owned(),
             next_command::maas_apply(Path::new(USUAL_SITE), &query.base).to_string(),
+        ],
+        // One line fits all formats: debsecan takes the folder and adds the suite.
+        ClientProgram::Scanner => vec![
+            format!("curl -O {url}/FILE"),
+            format!("debsecan --source {url} --suite SUITE    # if the data is for debsecan"),
         ],
         ClientProgram::Download => vec![format!("curl -O {url}/FILE")],
         ClientProgram::Nothing => Vec::new(),

@@ -5,8 +5,10 @@
 
 pub(super) mod apt;
 mod date_history;
+mod detached;
 mod enterprise_store;
 mod error;
+mod feeds;
 mod files;
 mod images;
 mod os_images;
@@ -245,6 +247,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Kind::EnterpriseStore => enterprise_store::tree(collection, context),
         Kind::OsImages => os_images::tree(collection, context),
         Kind::Files => Err(Fault::failed("files are published from their item list").into()),
+        Kind::Feeds => feeds::tree(collection, context),
         Kind::Yum => yum::tree(collection, context),
         #[cfg(test)]
         Kind::Toy => toy::tree(collection, context),

@@ -3,19 +3,18 @@
 //!
 //! A signature is over an image's bytes: it does not say what the image is called, so that is the builder's word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::error::{WRITE_STREAM, cannot, not_vouched, unknown_proof, untrusted};
+use super::detached::check_signatures;
+use super::error::{WRITE_STREAM, cannot, not_vouched};
 use super::signed_stream::{DATATYPE, UnsignedList, UnsignedLists};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item};
-use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::Fault;
-use crate::formats::openpgp::verify_detached_file;
-use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, OsImage, SIGNATURE_SUFFIX, Via, check_together};
+use crate::formats::os_image::{OsImage, SIGNATURE_SUFFIX, Via, check_together};
 use crate::formats::simplestreams::{INDEX_STEM, Products};
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
@@ -42,7 +41,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let images = reported(collection)?;
     let pairs = images.iter().map(|told| (told.image, told.item.architecture.as_str()));
     check_together(pairs).map_err(|error| Fault::unverified("the images do not go together").because(error))?;
-    check_proofs(collection, context)?;
+    check_signatures(collection, context, SIGNATURE_SUFFIX)?;
     let mut tree = Tree::of_files(collection);
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
     let streamed: Vec<_> = images.iter().filter(|told| told.image.via == Via::Stream).collect();
@@ -82,45 +81,6 @@ fn reported(collection: &Collection) -> Result<Vec<ReportedImage<'_>>, PublishEr
         images.push(ReportedImage { item, image, sha256: *sha256 });
     }
     Ok(images)
-}
-
-/// Each image has its own signature by a pinned key, or the site allows that it has none; there are no other proofs.
-fn check_proofs(collection: &Collection, context: &Context<'_, '_>) -> Result<(), PublishError> {
-    let mut strays: BTreeSet<&PublishPath> = collection.proofs.iter().map(|proof| &proof.path).collect();
-    for item in &collection.items {
-        let beside: PublishPath = format!("{}{SIGNATURE_SUFFIX}", item.file).parse()?;
-        match (&item.proof, collection.proof(&beside)) {
-            (None, None) => context.check_unsigned(&collection.source, &item.file)?,
-            (Some(proof), Some(signature)) if *proof == beside => {
-                strays.remove(&beside);
-                verify(collection, context, item, signature)?;
-            }
-            (None, Some(_)) => return Err(unknown_proof(&beside).into()),
-            (Some(_), _) => return Err(not_vouched(&item.file).into()),
-        }
-    }
-    strays.first().map_or(Ok(()), |path| Err(unknown_proof(path).into()))
-}
-
-/// Verifies the signature over the image's blob, which is read piece by piece.
-fn verify(
-    collection: &Collection,
-    context: &Context<'_, '_>,
-    item: &Item,
-    signature: Sha256,
-) -> Result<(), PublishError> {
-    let keyring = context.pinned(collection)?;
-    let blob = collection.blob(&item.file).ok_or_else(|| not_vouched(&item.file))?;
-    let signature = context.depot.read(&signature, MAX_SIGNATURE_FILE_BYTES)?;
-    let mut file = context.depot.open_blob(&blob)?;
-    let verdict = verify_detached_file(&mut file, &signature, keyring, context.verified.unix());
-    if verdict.is_err() {
-        context.depot.verify(&blob)?; // a disk that has changed the blob says nothing against the signature
-    }
-    let unsigned = |error| PublishError::from(untrusted(&item.file, error));
-    let unreadable = |error| DepotError::io("read", &context.depot.place(&blob))(error).into();
-    verdict.map_err(|error| error.map(unreadable, unsigned))?;
-    Ok(())
 }
 
 /// A product with the tags and the two items that MAAS 3.8 demands of an image that is one file; the readers of 3.6 and 3.7

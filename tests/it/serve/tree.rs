@@ -35,6 +35,7 @@ pub(super) fn published(kind: Kind, name: &str, origin: &str) -> Published {
         before: None,
         valid_until: None,
         missing_indexes: Vec::new(),
+        oldest_data: None,
         notes: Vec::new(),
     }
 }

@@ -451,6 +451,7 @@ fn trees(desk: &Desk, number: u64) {
                 before: None,
                 valid_until: None,
                 missing_indexes: Vec::new(),
+                oldest_data: None,
                 notes: Vec::new(),
             },
         );

@@ -91,6 +91,7 @@ pub(crate) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels:
         before: None,
         valid_until: None,
         missing_indexes: Vec::new(),
+        oldest_data: None,
         notes: Vec::new(),
     };
     generation.published.insert("snaps/store".to_owned(), published);

@@ -7,7 +7,7 @@
 //! assert_eq!(server.requests("pool/a.deb").len(), 2);
 //! ```
 //!
-//! Paths that [`Server::on`] names are answered by a function instead of a file. It knows GET, HEAD, POST, keep-alive, `Range: bytes=n-`, strong `ETag`s, `If-Range` and (as a proxy does) targets in absolute
+//! Paths that [`Server::on`] names are answered by a function instead of a file. It knows GET, HEAD, POST, keep-alive, `Range: bytes=n-`, strong `ETag`s, `If-Range`, `If-None-Match` and (as a proxy does) targets in absolute
 //! form. Faults are set per path; several at once combine. Every request is remembered. Each server has its own port and its own
 //! threads, which end when it is dropped.
 
@@ -120,6 +120,7 @@ struct State {
     tls: Option<TlsServer>,
     faults: Mutex<HashMap<String, Vec<(usize, Fault)>>>,
     handlers: Mutex<HashMap<String, Handler>>,
+    dates: Mutex<HashMap<String, String>>,
     program: Mutex<Option<Program>>,
     guard: Mutex<Option<Guard>>,
     requests: Mutex<Vec<Request>>,
@@ -146,6 +147,7 @@ impl Server {
             tls,
             faults: Mutex::default(),
             handlers: Mutex::default(),
+            dates: Mutex::default(),
             program: Mutex::default(),
             guard: Mutex::default(),
             requests: Mutex::default(),
@@ -180,6 +182,11 @@ impl Server {
     /// Answers requests for `path` with what `handler` makes of them.
     pub(crate) fn on(&self, path: &str, handler: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) {
         self.state.handlers.lock().unwrap().insert(path.to_owned(), Arc::new(handler));
+    }
+
+    /// Sends `Last-Modified` with the file at `path`.
+    pub(crate) fn date(&self, path: &str, date: &str) {
+        self.state.dates.lock().unwrap().insert(path.to_owned(), date.to_owned());
     }
 
     /// Answers all requests with what `program` makes of them, instead of files.
@@ -310,6 +317,9 @@ impl State {
             Ok(bytes) => file_answer(request, bytes, &faults),
             Err(_) => text_answer(404, "no such file"),
         };
+        answer
+            .headers
+            .extend(self.dates.lock().unwrap().get(request.path()).map(|date| ("Last-Modified".into(), date.clone())));
         for fault in faults {
             answer.apply(fault);
         }
@@ -412,6 +422,9 @@ fn file_answer(request: &Request, mut bytes: Vec<u8>, faults: &[Fault]) -> Answe
     let size = bytes.len();
     // Cheap, since the speed of downloads is measured against this server.
     let etag = format!("\"{size}-{flipped}-{:?}\"", bytes.first());
+    if request.header("if-none-match") == Some(&etag) {
+        return text_answer(304, "");
+    }
     let ignored = faults.iter().any(|fault| matches!(fault, Fault::NoRanges));
     let stale = request.header("if-range").is_some_and(|validator| validator != etag);
     let asked = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());

@@ -7,6 +7,7 @@ mod contents;
 mod scan;
 mod sources;
 mod table;
+mod vulnerabilities;
 
 use std::io::{self, Write};
 
@@ -28,7 +29,7 @@ const SYMBOLS: &str = "<svg width=\"0\" height=\"0\" aria-hidden=\"true\" focusa
 const MOST: u64 = 500;
 
 /// The sections with their headings.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("alarms", "Alarms"),
     ("changes", "What changes"),
     ("contents", "Inside of packages"),
@@ -37,6 +38,7 @@ const SECTIONS: [(&str, &str); 11] = [
     ("unproven", "Items without upstream proof"),
     ("left-out", "Left out, and overrides"),
     ("licences", "Licences"),
+    ("vulnerabilities", "Vulnerabilities"),
     ("no-data", "No data"),
     ("second-opinion", "Check it yourself"),
     ("identity", "Identification"),
@@ -60,6 +62,7 @@ pub fn write_html(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<(
     page.unproven(report)?;
     page.left_out(report)?;
     page.licences(report)?;
+    page.vulnerabilities(report)?;
     page.no_data(report)?;
     page.second_opinions(report)?;
     page.identity(report)?;

@@ -6,7 +6,7 @@ use super::table::{PageColumn, PageTable, bar};
 use super::{MOST, PageWriter};
 use crate::bundle::FormatError;
 use crate::html::HtmlText;
-use crate::review::report::text::age_words;
+use crate::review::report::words::age_words;
 use crate::review::report::{NamedKey, ReviewReport, SignedFile};
 use crate::time::Time;
 
