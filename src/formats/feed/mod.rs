@@ -2,10 +2,12 @@
 //!
 //! Nobody signs most of it, and all of it is large. So each format is read as a stream, and texts, counts and sizes are capped.
 
+mod codenames;
 mod debian_tracker;
 mod debsecan;
 mod likely;
 mod limits;
+mod osv;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,9 @@ pub use statement::{
 
 /// The ending of a signature's file, after the name of the file that it signs.
 pub const SIGNATURE_SUFFIX: &str = ".asc";
+
+/// The ending of zip archives, which gapferry does not unpack.
+const ZIP_SUFFIX: &str = ".zip";
 
 /// A format of security data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -57,9 +62,13 @@ impl FeedFormat {
         }
     }
 
-    /// Returns `true` if [`read_feed`] knows it. The others are carried and served, and nothing reads them.
-    pub fn is_read(self) -> bool {
-        matches!(self, Self::DebianTracker | Self::Debsecan)
+    /// Returns `true` if [`read_feed`] can read a file of this format at `path`. Others are carried and served, and nothing reads them.
+    pub fn is_read(self, path: &str) -> bool {
+        match self {
+            Self::DebianTracker | Self::Debsecan => true,
+            Self::Osv => !path.ends_with(ZIP_SUFFIX),
+            Self::CsafVex | Self::Oval => false,
+        }
     }
 }
 
@@ -83,6 +92,7 @@ pub fn read_feed(
     match format {
         FeedFormat::Debsecan => debsecan::read(path.rsplit('/').next().unwrap_or(path), from, each),
         FeedFormat::DebianTracker => debian_tracker::read(from, each),
+        FeedFormat::Osv if format.is_read(path) => osv::read(path, from, each),
         FeedFormat::CsafVex | FeedFormat::Osv | FeedFormat::Oval => Ok(()),
     }
 }
@@ -90,7 +100,7 @@ pub fn read_feed(
 /// Fails unless the bytes are a feed of this format. It is read to its end, if gapferry can read it at all; of other formats only the
 /// beginning is looked at, so that no error page of a proxy passes for data.
 pub fn check_feed(format: FeedFormat, path: &str, mut from: impl Read + Send) -> Result<(), ReadError> {
-    if format.is_read() {
+    if format.is_read(path) {
         return read_feed(format, path, from, &mut |_| Ok(()));
     }
     let mut start = Vec::new();
@@ -114,7 +124,7 @@ fn is_likely(format: FeedFormat, path: &str, start: &[u8]) -> bool {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     match signature {
         Some(signature) => start.starts_with(signature),
-        None if path.ends_with(".zip") => start.starts_with(b"PK\x03\x04"),
+        None if path.ends_with(ZIP_SUFFIX) => start.starts_with(b"PK\x03\x04"),
         None if format == FeedFormat::Oval => text.starts_with(b"<?xml") || text.starts_with(b"<oval"),
         None => text.starts_with(b"{"),
     }

@@ -126,6 +126,66 @@ fn looks_at_the_beginning_of_formats_that_are_only_carried() {
     }
 }
 
+/// A record as Ubuntu publishes it.
+const OSV: &str = r#"{"schema_version": "1.7.0", "id": "UBUNTU-CVE-2026-0001", "upstream": ["CVE-2026-0001"], "details": "a bug",
+    "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N"}, {"type": "Ubuntu", "score": "Medium"}], "affected": [
+    {"package": {"ecosystem": "Ubuntu:22.04:LTS", "name": "curl", "purl": "pkg:deb/ubuntu/curl@1.2?arch=source&distro=jammy"},
+     "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.2"}]}], "versions": ["1.0"],
+     "ecosystem_specific": {"binaries": [{"binary_name": "libcurl4", "binary_version": "1.2"}]}},
+    {"package": {"ecosystem": "Ubuntu:Pro:18.04:LTS", "name": "curl"},
+     "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}], "versions": ["1.0", "2.0"]},
+    {"package": {"ecosystem": "Ubuntu:Pro:FIPS:18.04:LTS", "name": "curl"}, "ranges": []},
+    {"package": {"ecosystem": "Debian:12", "name": "curl"},
+     "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "1.2"}, {"last_affected": "1.9"}, {"introduced": "2.0"}]}]}]}"#;
+
+const OSV_LINES: [&str; 3] = [
+    "CVE-2026-0001 jammy S:curl 1.0 1.2 medium",
+    "CVE-2026-0001 bionic S:curl 1.0+1.2+2.0 - medium",
+    "CVE-2026-0001 bookworm S:curl 1.2+2.0 - medium",
+];
+
+/// A tar archive of these files, packed as `path` says.
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), Level::fast()));
+    for (name, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_cksum();
+        builder.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    builder.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn reads_records_of_osv_alone_and_in_archives() {
+    assert_eq!(lines(FeedFormat::Osv, "cve.json", OSV.as_bytes()).unwrap(), OSV_LINES);
+    let long = format!("osv/{}/x.json", "long/".repeat(60));
+    let usn = OSV.replace("UBUNTU-CVE-2026-0001", "USN-7000-1").replace("CVE-2026-0001", "CVE-2026-0002");
+    let withdrawn = OSV.replace("\"affected\"", "\"withdrawn\": \"2026-01-01T00:00:00Z\", \"affected\"");
+    let packed = archive(&[("osv/a.json", OSV), (&long, &usn), ("osv/w.json", &withdrawn)]);
+    let found = lines(FeedFormat::Osv, "osv-all.tar.gz", &packed).unwrap();
+    assert_eq!(found[..3], OSV_LINES);
+    assert_eq!(found[3..], OSV_LINES.map(|line| line.replace("0001", "0002")));
+}
+
+#[test]
+fn refuses_records_that_are_malformed_or_too_large() {
+    let large = format!("{{\"id\": \"x\", \"details\": [{}0]}}", "0,".repeat(9 << 20));
+    for (text, words) in [
+        ("{}", "no usable JSON"),
+        ("[]", "no usable JSON"),
+        (large.as_str(), "a record of more than"),
+        (r#"{"id": "\u001b[2J"}"#, "no usable name"),
+    ] {
+        let error = refusal(lines(FeedFormat::Osv, "x.json", text.as_bytes()));
+        assert!(error.contains(words), "{words}: {error}");
+        let error = refusal(lines(FeedFormat::Osv, "x.tar.gz", &archive(&[("osv/bad.json", text)])));
+        assert!(error.contains(words) && error.contains("osv/bad.json"), "{words}: {error}");
+    }
+    let whole = archive(&[("a.json", OSV)]);
+    assert!(lines(FeedFormat::Osv, "x.tar.gz", &whole[..whole.len() - 1]).is_err(), "its checksum is missing");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), text in "[A-Z0-9a-z, \n-]{0,200}") {
@@ -137,7 +197,7 @@ proptest! {
 
     #[test]
     fn a_damaged_feed_is_read_or_refused(at in 0usize..400, byte in any::<u8>()) {
-        for (format, text) in [(FeedFormat::Debsecan, DEBSECAN), (FeedFormat::DebianTracker, TRACKER)] {
+        for (format, text) in [(FeedFormat::Debsecan, DEBSECAN), (FeedFormat::DebianTracker, TRACKER), (FeedFormat::Osv, OSV)] {
             let mut bytes = text.as_bytes().to_vec();
             let at = at % bytes.len();
             bytes[at] = byte;

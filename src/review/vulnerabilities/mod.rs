@@ -130,7 +130,7 @@ pub fn find_vulnerabilities(
             name: feed.name.clone(),
             sha256: feed.sha256,
             size: feed.size,
-            statements: feed.format.is_read().then_some(statements),
+            statements: feed.format.is_read(&feed.name).then_some(statements),
         });
     }
     let coverage = coverage::of_state(after, &newer, &matches, feeds);

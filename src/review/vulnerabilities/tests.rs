@@ -139,3 +139,37 @@ fn a_damaged_feed_is_refused_by_name() {
     assert!(text.contains("cannot use debsecan/bookworm") && text.contains("not in the list"), "{text}");
     assert_eq!(error.class(), ErrorClass::VerificationFailed);
 }
+
+/// A record of OSV about `curl` in each ecosystem, with the version that is fixed there.
+fn osv(folder: &Path, affected: &[(&str, &str)]) -> FeedFile {
+    let affected: Vec<_> = affected
+        .iter()
+        .map(|(ecosystem, fixed)| {
+            let mut events = vec![serde_json::json!({ "introduced": "0" })];
+            events.extend((!fixed.is_empty()).then(|| serde_json::json!({ "fixed": fixed })));
+            serde_json::json!({ "package": { "ecosystem": ecosystem, "name": "curl" }, "ranges": [{ "type": "ECOSYSTEM", "events": events }] })
+        })
+        .collect();
+    let text = serde_json::json!({ "id": "UBUNTU-CVE-2026-1", "affected": affected }).to_string();
+    let place = folder.join("osv.json");
+    std::fs::write(&place, &text).unwrap();
+    let (sha256, size) = (Sha256::of(text.as_bytes()), text.len() as u64);
+    FeedFile { name: "osv/osv.json".into(), format: FeedFormat::Osv, date: None, sha256, size, place }
+}
+
+#[test]
+fn packages_of_ubuntu_pro_go_by_the_statements_about_pro() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = |version: &str, suite: &str| {
+        let publisher = if suite.contains("infra") { "UbuntuESM" } else { "Ubuntu" };
+        let line = package("libcurl4", version, suite, &format!("curl {version}"));
+        vec![ItemLine { publisher: Some(publisher.into()), ..line }]
+    };
+    let feeds = [osv(folder.path(), &[("Ubuntu:18.04:LTS", ""), ("Ubuntu:Pro:18.04:LTS", "1.0+esm2")])];
+    let public = state("1.0", "bionic-security");
+    assert_eq!(findings(vec![], public.clone(), &feeds), ["open CVE-2026-1 curl [] [1.0] - libcurl4"]);
+    let old = state("1.0+esm1", "bionic-infra-security");
+    assert_eq!(findings(vec![], old, &feeds), ["open CVE-2026-1 curl [] [1.0+esm1] 1.0+esm2 libcurl4"]);
+    let new = state("1.0+esm2", "bionic-infra-security");
+    assert_eq!(findings(public, new, &feeds), ["fixed CVE-2026-1 curl [1.0] [1.0+esm2] - libcurl4"]);
+}
