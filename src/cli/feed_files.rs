@@ -1,4 +1,4 @@
-//! Finds security data for a report: in a folder, or at a site.
+//! Finds security data for a report: in a folder, in a bundle, or at a site.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,7 +11,8 @@ use super::snap_roots::open_site;
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::feed::{SIGNATURE_SUFFIX, likely_format};
-use crate::review::{FeedFile, ReviewedState};
+use crate::progress::Progress;
+use crate::review::{ContentPlace, FeedFile, PackedFeeds, ReviewedState};
 use crate::storage::{FileError, StorageError};
 use crate::terminal::safe;
 use crate::time::Time;
@@ -23,15 +24,17 @@ const START_BYTES: u64 = 64 << 10;
 
 /// The files of security data at `place`, sorted by their names. Dates are those that a state or the site has for files of these digests: the
 /// time of a file says when somebody copied it.
-pub(super) fn feed_files(place: &Path, state: &ReviewedState) -> Result<Vec<FeedFile>, Failure> {
+pub(super) fn feed_files(
+    place: &Path,
+    state: &ReviewedState,
+    scratch: &Path,
+    progress: &Progress,
+) -> Result<Vec<FeedFile>, Failure> {
     if place.join("site.toml").is_file() {
         return Ok(open_site(place)?.published_feeds()?);
     }
     if place.join("manifest.json").is_file() {
-        let place = place.display();
-        return Err(Failure::usage(format_args!(
-            "{place} is a bundle, whose files are packed: name a folder with security data, or a site that publishes it"
-        )));
+        return packed(place, scratch, progress);
     }
     let dates: HashMap<Sha256, Time> = state.feed_dates()?.into_iter().collect();
     let mut files = Vec::new();
@@ -52,6 +55,20 @@ pub(super) fn feed_files(place: &Path, state: &ReviewedState) -> Result<Vec<Feed
     }
     match files.is_empty() {
         true => Err(Failure::usage(format_args!("{} has no security data", place.display()))),
+        false => Ok(files),
+    }
+}
+
+/// Takes the files of a bundle out of its volumes, into `scratch`.
+fn packed(place: &Path, scratch: &Path, progress: &Progress) -> Result<Vec<FeedFile>, Failure> {
+    let state = ReviewedState::of_bundle(place)?;
+    let content = ContentPlace { state: &state, folders: vec![place.to_owned()], depot: None };
+    let PackedFeeds { files, missing } = PackedFeeds::unpack(&content, scratch, progress)?;
+    for name in &missing {
+        note(&format!("note: the volume with {} is not here, so that this data is left out", safe(name)));
+    }
+    match files.is_empty() {
+        true => Err(Failure::usage(format_args!("no volume in {} has security data", place.display()))),
         false => Ok(files),
     }
 }

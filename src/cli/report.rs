@@ -43,7 +43,7 @@ pub(super) struct ReportArgs {
     /// The folder for the report; it is made if it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Security data that says which vulnerabilities are fixed and stay open: a folder of such files, or a site that publishes them
+    /// Security data that says which vulnerabilities are fixed and stay open: a folder of such files, a bundle that carries them, or a site that publishes them
     #[arg(long, value_name = "DIR")]
     feeds: Option<PathBuf>,
     /// A site whose trust file and pinned keys give names to fingerprints
@@ -69,10 +69,12 @@ pub(super) fn run(args: &ReportArgs, out: &Output, progress: &Progress) -> Resul
     let looks = args.looks.look(&diff, places, &scratch, progress)?;
     diff.add_alarms(looks.alarms.iter().cloned());
     let against = if args.against.is_some() { Against::State } else { Against::Nothing };
-    let vulnerabilities = match &args.feeds {
-        Some(place) => Some(find_vulnerabilities(&before, &after, &feed_files(place, &after)?)?),
-        None => None,
-    };
+    let vulnerabilities = args.feeds.as_deref().map(|place| {
+        let scratch = tempfile::tempdir_in(&scratch).map_err(StorageError::io("make a folder in", &scratch))?;
+        let feeds = feed_files(place, &after, scratch.path(), progress)?;
+        Ok::<_, Failure>(find_vulnerabilities(&before, &after, &feeds)?)
+    });
+    let vulnerabilities = vulnerabilities.transpose()?;
     let report = ReviewReport { diff, against, names, looks, vulnerabilities };
     let digest = write_report(&report, &after, &args.out)?;
     say(&report, args, digest, out)

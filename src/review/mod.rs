@@ -11,6 +11,7 @@ mod diff_text;
 mod item_change;
 mod item_groups;
 mod item_index;
+mod packed_feeds;
 mod pairing;
 mod reasons;
 mod report;
@@ -35,6 +36,7 @@ pub use contents::{
 pub use diff_json::DiffJson;
 pub use diff_text::{TextLimit, write_text};
 pub use item_change::{ChangeClass, ItemChange};
+pub use packed_feeds::PackedFeeds;
 pub use report::{Against, KeyNames, ReportJson, ReviewReport, write_html, write_report_text};
 pub use sbom::{CycloneDxBom, Sbom, SpdxDocument};
 pub use scan::{ScanCommand, ScanReport, ScanResult};

@@ -372,6 +372,11 @@ fn a_site_names_the_date_of_its_data_and_gaps_are_said_aloud() {
     fs::create_dir(desk.path("empty")).unwrap();
     desk.run(&format!("report {} --feeds empty --out x", bundle.display()))
         .says(Exit::Usage, &["empty has no security data"]);
+    // The bundle's own data, out of its volumes.
+    desk.run(&format!("report {0} --feeds {0} --out packed", bundle.display())).ok();
+    assert_eq!(fs::read(desk.path("packed/report.json")).unwrap(), fs::read(desk.path("review/report.json")).unwrap());
+    let volumes = bundle.join("packings");
+    fs::rename(&volumes, desk.path("elsewhere")).unwrap();
     desk.run(&format!("report {0} --feeds {0} --out x", bundle.display()))
-        .says(Exit::Usage, &["is a bundle, whose files are packed"]);
+        .says(Exit::Usage, &["the volume with debsecan/bookworm is not here", "has security data"]);
 }

@@ -17,12 +17,12 @@ use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 
 /// A package in a file, or in an object.
-pub(super) trait PackageFile: Read + Seek + Send {}
+pub(in crate::review) trait PackageFile: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> PackageFile for T {}
 
 /// Looks at a blob whose bytes are verified.
-pub(super) type BlobLook<'a> = dyn Fn(&Sha256, &mut dyn PackageFile) -> Result<(), BundleError> + Sync + 'a;
+pub(in crate::review) type BlobLook<'a> = dyn Fn(&Sha256, &mut dyn PackageFile) -> Result<(), BundleError> + Sync + 'a;
 
 /// Collects the wanted blobs of volumes.
 pub(super) struct BlobSink<'a> {

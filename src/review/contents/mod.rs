@@ -14,6 +14,7 @@ mod places;
 mod tests;
 mod wanted;
 
+pub(super) use blobs::PackageFile;
 pub use facts::FactKind;
 pub use findings::PackageContents;
 pub(super) use findings::{ContentTotals, Finding, FindingChange, NotLookedInto, OlderLook, PackageFindings};
@@ -21,3 +22,4 @@ pub use licences::PackageLicences;
 pub use look::{LookRequest, PackageLooks, ScanRequest, look_into};
 pub use places::ContentPlace;
 pub use wanted::PackageLook;
+pub(super) use wanted::WantedBlob;

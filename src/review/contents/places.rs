@@ -25,7 +25,7 @@ pub struct ContentPlace<'a> {
 
 impl ContentPlace<'_> {
     /// Hands each wanted blob that is here to `look`, verified. `bases` has what patches build on.
-    pub(super) fn read(
+    pub(in crate::review) fn read(
         &self,
         wanted: &WantedBlobs,
         bases: Option<&Depot>,

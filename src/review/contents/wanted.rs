@@ -31,7 +31,7 @@ impl PackageLook {
 
 /// A blob that is looked at.
 #[derive(Clone, Debug)]
-pub(super) struct WantedBlob {
+pub(in crate::review) struct WantedBlob {
     pub(super) form: PackageForm,
     /// The name of the package, which its file of licences is below.
     pub(super) name: String,
@@ -40,7 +40,7 @@ pub(super) struct WantedBlob {
 }
 
 /// The blobs of one state that are looked at.
-pub(super) type WantedBlobs = HashMap<Sha256, WantedBlob>;
+pub(in crate::review) type WantedBlobs = HashMap<Sha256, WantedBlob>;
 
 /// An item with new bytes, and the one that it takes the place of.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,8 @@ pub(super) struct WantedPair {
 }
 
 impl WantedBlob {
-    fn of(item: &ItemLine) -> Self {
+    /// A blob of an item that no change brings in.
+    pub(in crate::review) fn of(item: &ItemLine) -> Self {
         Self { form: PackageForm::of(item), name: item.name.clone(), is_new: false }
     }
 }
