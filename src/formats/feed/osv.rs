@@ -54,10 +54,7 @@ fn archive(
             return Err(ReadError::invalid(format!("it has more than {MAX_RECORDS} records")));
         }
         let place = String::from_utf8_lossy(&entry.header().path_bytes()).chars().take(200).collect::<String>();
-        record(&mut entry, count, each).map_err(|error| match error {
-            ReadError::Invalid(error) if error.place().is_empty() => error.placed(place).into(),
-            other => other,
-        })?;
+        record(&mut entry, count, each).map_err(|error| error.within(format!("{place} is no usable record")))?;
     }
     // A checksum may stand behind the end of the archive.
     std::io::copy(from, &mut std::io::sink()).map_err(read_error)?;
