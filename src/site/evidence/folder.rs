@@ -9,7 +9,7 @@ use super::record::EvidenceRecord;
 use crate::bundle::state::ListLine;
 use crate::bundle::state::stored_state::StoredState;
 use crate::bundle::{BundleError, names};
-use crate::kind::Kind;
+use crate::kind::ClientProgram;
 use crate::label::Label;
 use crate::storage::read_capped;
 use crate::time::Time;
@@ -99,7 +99,7 @@ impl EvidenceFolder {
             let below = format!("{PROOFS}/{}", collection.folder());
             self.lists.push((collection.folder(), collection.list_file()));
             let keyring = format!("{KEYRINGS}/{}.pgp", collection.source);
-            if collection.kind == Kind::Snaps || !folder.join(&keyring).is_file() {
+            if collection.kind.client() == ClientProgram::Snapd || !folder.join(&keyring).is_file() {
                 continue;
             }
             let mut read = || {
