@@ -69,7 +69,7 @@ fn review(before: &ReviewedState, after: &ReviewedState, scratch: &Path) {
     let diff = compare(before, after, scratch).expect("a difference");
     let mut text = Vec::new();
     write_text(&diff, TextLimit::All, &mut text).expect("the text");
-    let report = ReviewReport { diff, against: Against::State, names: KeyNames::default(), looks: PackageLooks::default() };
+    let report = ReviewReport { diff, against: Against::State, names: KeyNames::default(), looks: PackageLooks::default(), vulnerabilities: None, packings: Vec::new() };
     write_report_text(&report, &mut text).expect("the report's text");
     write_html(&report, &mut text).expect("the page");
     let text = String::from_utf8(text).expect("text");

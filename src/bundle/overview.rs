@@ -6,7 +6,7 @@ use super::folder::{read_small, read_unverified};
 use super::packing::found::{FoundPacking, PackedState, index_copy};
 use super::packing::totals::{PackingTotals, each_part};
 use super::packing::volume_files::{VolumeFiles, WrongSize};
-use super::packing::{MAX_PACKING_BYTES, Packing};
+use super::packing::{MAX_PACKING_BYTES, Packing, Volume};
 use super::state::blob_table::{BlobMark, BlobTable};
 use super::state::lists::StateLists;
 use super::state::open::copies_of_lists;
@@ -53,6 +53,38 @@ pub struct PackingOverview {
     pub blobs: u64,
     /// Volumes and indexes that are not here, by their paths in the bundle's folder.
     pub missing: Vec<String>,
+}
+
+/// A packing whose volumes are named, and not looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackingOutline {
+    /// Its ID.
+    pub id: String,
+    /// The key that signed it.
+    pub signer: PublicKey,
+    /// The volumes, in order.
+    pub volumes: Vec<Volume>,
+    /// Volumes that are not here, by their paths in the bundle's folder.
+    pub missing: Vec<String>,
+}
+
+/// Returns the signed packings of a state that are in the bundle's folder, sorted by ID.
+pub fn packing_outlines(
+    folder: &Path,
+    manifest: &Manifest,
+    digest: &Sha256,
+) -> Result<Vec<PackingOutline>, BundleError> {
+    let (bundle, folders) = (manifest.folder(), [folder.to_owned()]);
+    let state = PackedState { bundle: &bundle, manifest: digest, folders: &folders, wrong_size: WrongSize::Missing };
+    let outline = |FoundPacking { id, packing, signer, files, .. }: FoundPacking| PackingOutline {
+        id,
+        signer,
+        volumes: packing.volumes(),
+        missing: files.missing(),
+    };
+    let mut outlines: Vec<_> = state.search(|_| Ok(()))?.found.into_iter().map(outline).collect();
+    outlines.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(outlines)
 }
 
 /// The state of a bundle, whose signature nobody was asked to trust. Its item lists have been checked.

@@ -146,7 +146,8 @@ impl ReportWriter<'_> {
     ) -> Result<ReviewReport<'s>, Failure> {
         let diff = compare(before, after, &std::env::temp_dir())?;
         let against = if base == ReportBase::Nothing { Against::Nothing } else { Against::State };
-        Ok(ReviewReport { diff, against, names, looks: PackageLooks::default(), vulnerabilities: None })
+        let (looks, packings) = (PackageLooks::default(), Vec::new());
+        Ok(ReviewReport { diff, against, names, looks, vulnerabilities: None, packings })
     }
 
     /// Writes a report: the first one with its page, its text and the bills of materials.

@@ -9,7 +9,8 @@ use super::error::Failure;
 use super::feed_files::feed_files;
 use super::output::{Output, write_json_line};
 use super::package_looks::{LookArgs, ReportPlaces};
-use super::reviewed::{open_after, open_one};
+use super::reviewed::{open_after, open_one, source};
+use crate::bundle::overview::packing_outlines;
 use crate::digest::{Hashing, Sha256};
 use crate::error_class::Fault;
 use crate::label::Label;
@@ -75,7 +76,11 @@ pub(super) fn run(args: &ReportArgs, out: &Output, progress: &Progress) -> Resul
         Ok::<_, Failure>(find_vulnerabilities(&before, &after, &feeds)?)
     });
     let vulnerabilities = vulnerabilities.transpose()?;
-    let report = ReviewReport { diff, against, names, looks, vulnerabilities };
+    let packings = match source(&args.bundle)?.folder() {
+        Some(folder) => packing_outlines(&folder, &after.manifest, &after.digest)?,
+        None => Vec::new(),
+    };
+    let report = ReviewReport { diff, against, names, looks, vulnerabilities, packings };
     let digest = write_report(&report, &after, &args.out)?;
     say(&report, args, digest, out)
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::apt_client::{AptClient, run};
 use crate::feeds::agrees_with_debsecan;
+use crate::review::report::answers_the_checklist;
 use crate::support::desk::{Desk, names};
 use crate::support::skip::{Needs, skip};
 
@@ -134,6 +135,8 @@ fn from_the_hosts_own_archive_to_a_root_file_system() {
     assert_eq!(digests, as_apt_has_it(&host), "the closure is not apt's own");
     agrees_with_debsecan(&desk, &bundle, &host.suite());
     nothing_is_new(&desk);
+    desk.run(&format!("report {} --out review", bundle.display())).ok();
+    answers_the_checklist(&fs::read_to_string(desk.path("review/report.html")).unwrap());
 
     // The same selection's nginx alone, as upstream has it: from the same workspace, so that nothing is fetched twice.
     desk.select_as("verbatim", &host.table("plain", &["nginx"], "publish = \"verbatim\""));

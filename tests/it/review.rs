@@ -2,7 +2,7 @@
 
 mod contents;
 mod hostile;
-mod report;
+pub(crate) mod report;
 mod sbom;
 mod scan;
 

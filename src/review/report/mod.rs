@@ -1,5 +1,6 @@
 //! The report that people approve or refuse: the same bytes for the same input, and nothing of volumes or media in it.
 
+mod appendix;
 mod contents;
 mod json;
 mod page;
@@ -25,6 +26,7 @@ use super::state::ReviewedState;
 use super::state_diff::StateDiff;
 use super::vulnerabilities::VulnerabilityReport;
 use crate::bundle::FormatError;
+use crate::bundle::overview::PackingOutline;
 use crate::bundle::state::{ItemLine, ListLine, ProofLine};
 use crate::digest::Sha256;
 use crate::time::Time;
@@ -48,6 +50,9 @@ pub struct ReviewReport<'a> {
     pub looks: PackageLooks,
     /// Vulnerabilities of the packages; `None` if nobody named security data.
     pub vulnerabilities: Option<VulnerabilityReport>,
+    /// The packings at hand, for the appendix. They are no part of the JSON, whose digest people approve: another packing of the same
+    /// state is another medium for the same content.
+    pub packings: Vec<PackingOutline>,
 }
 
 /// The kind of state that a report compares with.

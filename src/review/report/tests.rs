@@ -1,8 +1,11 @@
 //! Reports on states that are made here.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::bundle::packing::Volume;
 use crate::bundle::state::manifest::LeftOut;
 use crate::formats::feed::FeedFormat;
 use crate::review::tests::{TestList, apt, deb, file, reviewed, snap, stored};
@@ -10,6 +13,9 @@ use crate::review::vulnerabilities::{
     FeedCoverage, FeedFacts, FindingClass, VulnerabilityFinding, VulnerabilityTotals,
 };
 use crate::review::{PackageLooks, compare};
+use crate::trust::SecretKey;
+
+static SIGNER: LazyLock<PublicKey> = LazyLock::new(|| SecretKey::generate().public());
 
 /// All text forms of a report on a state whose texts are `text`: page, text, JSON.
 fn forms(text: &str) -> [String; 3] {
@@ -47,7 +53,15 @@ fn forms(text: &str) -> [String; 3] {
     let names = KeyNames { keys: [(text.to_owned(), text.to_owned())].into(), ..KeyNames::default() };
     let diff = compare(&before, &after, &std::env::temp_dir()).unwrap();
     let vulnerabilities = Some(vulnerabilities(text));
-    let report = ReviewReport { diff, against: Against::State, names, looks: PackageLooks::default(), vulnerabilities };
+    let volume = Volume { file: text.to_owned(), sha256: Sha256::of(b"v"), size: 1 };
+    let packings = vec![PackingOutline {
+        id: text.to_owned(),
+        signer: SIGNER.clone(),
+        volumes: vec![volume],
+        missing: Vec::new(),
+    }];
+    let looks = PackageLooks::default();
+    let report = ReviewReport { diff, against: Against::State, names, looks, vulnerabilities, packings };
     let (mut page, mut plain) = (Vec::new(), Vec::new());
     write_html(&report, &mut page).unwrap();
     write_report_text(&report, &mut plain).unwrap();

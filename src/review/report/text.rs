@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::appendix::write_appendix;
 use super::contents::write_contents;
 use super::scan::write_scan;
 use super::vulnerabilities::write_vulnerabilities;
@@ -32,7 +33,7 @@ pub fn write_report_text(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::R
     for opinion in report.second_opinions() {
         writeln!(to, "  {}:\n    {}", opinion.says, opinion.command)?;
     }
-    Ok(())
+    write_appendix(report, to)
 }
 
 impl ReviewReport<'_> {

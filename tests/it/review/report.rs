@@ -43,7 +43,16 @@ fn the_same_bundle_gives_the_same_bytes_without_its_packings() {
     let [text, page, json] = report(&desk, &arguments, "review");
     fs::remove_dir_all(second.join("packings")).unwrap();
     fs::remove_file(second.join("SHA256SUMS")).unwrap();
-    assert_eq!(report(&desk, &arguments, "again"), [text.clone(), page.clone(), json.clone()]);
+    let [alone, page_alone, again] = report(&desk, &arguments, "again");
+    assert_eq!(again, json);
+    // The appendix alone names volumes.
+    let (body, appendix) = text.split_once("\nAPPENDIX").unwrap();
+    assert!(appendix.contains("volume-001.tar, ") && appendix.contains("1 of them not here"), "{appendix}");
+    assert_eq!(alone.split_once("\nAPPENDIX").unwrap().0, body);
+    assert!(alone.contains("No packing is here"), "{alone}");
+    let body = |page: &str| page.split_once("<section id=\"volumes\"").unwrap().0.to_owned();
+    assert_eq!(body(&page_alone), body(&page));
+    assert!(page.contains("volume-001.tar") && page_alone.contains("No packing is here"), "{page_alone}");
     assert!(text.lines().filter(|line| !line.starts_with("    ")).all(|line| line.chars().count() <= 80), "{text}");
     let value: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
@@ -63,6 +72,22 @@ fn the_same_bundle_gives_the_same_bytes_without_its_packings() {
         assert!(page.contains(words), "{words}: {page}");
     }
     is_self_contained(&page);
+    answers_the_checklist(&page);
+}
+
+/// Checks that the page has all sections that the table of docs/review.md sends readers to.
+pub(crate) fn answers_the_checklist(page: &str) {
+    let docs = include_str!("../../../docs/review.md");
+    let (_, table) = docs.split_once("| question | place |").unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 15, "{rows:?}");
+    for row in rows {
+        let places = row.split('|').nth(2).unwrap();
+        for section in places.split('*').skip(1).step_by(2) {
+            let is_there = |tag: &str| page.contains(&format!(">{section}</{tag}>"));
+            assert!(is_there("h2") || is_there("caption"), "{row}");
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Everything that comes from the states is escaped. Long lists are cut; `report.json` has all of them.
 
+mod appendix;
 mod changes;
 mod contents;
 mod scan;
@@ -29,7 +30,7 @@ const SYMBOLS: &str = "<svg width=\"0\" height=\"0\" aria-hidden=\"true\" focusa
 const MOST: u64 = 500;
 
 /// The sections with their headings.
-const SECTIONS: [(&str, &str); 12] = [
+const SECTIONS: [(&str, &str); 13] = [
     ("alarms", "Alarms"),
     ("changes", "What changes"),
     ("contents", "Inside of packages"),
@@ -42,6 +43,7 @@ const SECTIONS: [(&str, &str); 12] = [
     ("no-data", "No data"),
     ("second-opinion", "Check it yourself"),
     ("identity", "Identification"),
+    ("volumes", "Appendix: volumes"),
 ];
 
 /// A page that is written piece by piece.
@@ -66,6 +68,7 @@ pub fn write_html(report: &ReviewReport<'_>, to: &mut dyn Write) -> io::Result<(
     page.no_data(report)?;
     page.second_opinions(report)?;
     page.identity(report)?;
+    page.appendix(report)?;
     page.raw(
         "</main>\n<footer><p>Ages count from the making of the bundle, so the same bundle always gives the same report. All times are UTC. \
          Long lists are cut; report.json has all of them.</p></footer>\n</body>\n</html>\n",
