@@ -23,7 +23,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(bytes: [u8; 20]) {
+        fn digits_come_back_as_the_bytes_that_were_written(bytes: [u8; 20]) {
             prop_assert_eq!(from_lower_hex(&const_hex::encode(bytes)), Some(bytes));
         }
 

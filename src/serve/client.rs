@@ -22,7 +22,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     /// One permit for each connection that may yet be opened.
     pub(super) free: Arc<Semaphore>,
-    /// What the page says of bundles that wait.
+    /// The bundles that wait at the site, for the status page.
     pub(super) waiting: WaitingList,
     /// One permit for each connection that may yet keep its buffers between requests.
     pub(super) warm: Semaphore,

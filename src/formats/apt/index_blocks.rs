@@ -5,12 +5,12 @@ use std::io::{Read, Take};
 use crate::formats::Invalid;
 use crate::formats::compression::{Compression, parallel_reader};
 
-/// How much is read before stanzas are handed on, in bytes.
+/// The size of a part, in bytes, before it is cut at the end of an entry.
 const BLOCK_BYTES: usize = 1 << 20;
 /// The longest entry, in bytes. Real ones have some 100 KiB.
 const MAX_ENTRY_BYTES: usize = 8 << 20;
 
-/// What an index consists of.
+/// The form of the entries of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryForm {
     /// Stanzas, with an empty line behind each.
@@ -26,10 +26,10 @@ pub struct IndexBlocks<'r> {
     form: EntryForm,
     /// The most that the text may have, in bytes.
     cap: u64,
-    /// How much more it may have.
+    /// The bytes that it may have still.
     left: u64,
     block: Vec<u8>,
-    /// How much of the block was handed out.
+    /// The length of the part that was handed out.
     used: usize,
 }
 
@@ -72,7 +72,7 @@ impl<'r> IndexBlocks<'r> {
     }
 }
 
-/// Where the last empty line ends. None ends before `searched`.
+/// Finds the end of the last empty line. None ends before `searched`.
 fn last_end_of_stanza(block: &[u8], searched: usize) -> Option<usize> {
     // An end may begin in what was there before: `\n\r\n` is the longest.
     let from = searched.saturating_sub(2);
@@ -84,7 +84,7 @@ fn last_end_of_stanza(block: &[u8], searched: usize) -> Option<usize> {
     ends.map(|at| from + at + 1).next()
 }
 
-/// Where the last document begins, behind another. None begins before `searched`.
+/// Finds the begin of the last document behind another. None begins before `searched`.
 fn last_start_of_document(block: &[u8], searched: usize) -> Option<usize> {
     // A start may begin in what was there before: with a line end, three hyphens, and white space or the end of the line.
     let from = searched.saturating_sub(4);

@@ -10,7 +10,7 @@ use crate::units::Bytes;
 /// The most volumes of a packing in the text.
 const MOST: usize = 50;
 
-/// What is said where no packing is at hand.
+/// The words for a state that has no packing at hand.
 pub(super) const NO_PACKING: &str = "No packing is here: the manifest and the item lists came alone.";
 
 /// Describes a packing in a sentence.

@@ -119,7 +119,7 @@ fn bundles(generation: &Generation, now: Time) -> String {
         + &table("Imported bundles", &["name", "bundle", "expires", "time left", "review"], rows)
 }
 
-/// How a bundle that is published was approved.
+/// Says by whom a published bundle was approved.
 fn review_words(verdict: ReviewVerdict) -> &'static str {
     match verdict {
         ReviewVerdict::Approved => "approved by the quorum of reviewers",

@@ -14,7 +14,7 @@ const FRESH: Duration = Duration::from_secs(2);
 pub(in crate::serve) struct WaitingList(Mutex<Option<(Instant, Arc<[WaitingBundle]>)>>);
 
 impl WaitingList {
-    /// Returns the bundles; none where this user may not read them. Blocks while it reads.
+    /// Returns the bundles. They are left out if this user may not read them. Blocks while it reads.
     pub(super) fn read(&self, root: &Path) -> Arc<[WaitingBundle]> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bundles)) = known.as_ref().filter(|(read, _)| read.elapsed() < FRESH) {

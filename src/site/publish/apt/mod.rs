@@ -104,7 +104,7 @@ struct CarriedSuite<'s, 'c> {
     root: &'s Root,
     /// Files that no index has proven yet.
     unproven: &'s mut BTreeSet<&'c PublishPath>,
-    /// What is carried.
+    /// The stanzas of what is carried.
     indexes: SuiteIndexes,
 }
 
