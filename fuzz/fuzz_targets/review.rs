@@ -8,8 +8,8 @@ use gapferry::bundle::names;
 use gapferry::bundle::state::{ItemLine, ItemListWriter, Manifest, ProofLine};
 use gapferry::kind::Kind;
 use gapferry::review::{
-    Against, CycloneDxBom, KeyNames, PackageLooks, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument, TextLimit, compare,
-    write_html, write_report_text, write_text,
+    Against, CycloneDxBom, KeyNames, PackageLooks, ReportJson, ReviewReport, ReviewedState, Sbom, SpdxDocument,
+    TextLimit, compare, write_html, write_report_text, write_text,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
@@ -69,7 +69,14 @@ fn review(before: &ReviewedState, after: &ReviewedState, scratch: &Path) {
     let diff = compare(before, after, scratch).expect("a difference");
     let mut text = Vec::new();
     write_text(&diff, TextLimit::All, &mut text).expect("the text");
-    let report = ReviewReport { diff, against: Against::State, names: KeyNames::default(), looks: PackageLooks::default(), vulnerabilities: None, packings: Vec::new() };
+    let report = ReviewReport {
+        diff,
+        against: Against::State,
+        names: KeyNames::default(),
+        looks: PackageLooks::default(),
+        vulnerabilities: None,
+        packings: Vec::new(),
+    };
     write_report_text(&report, &mut text).expect("the report's text");
     write_html(&report, &mut text).expect("the page");
     let text = String::from_utf8(text).expect("text");
